@@ -1,0 +1,83 @@
+"""libcurl for Python: a thin, safe binding of the real libcurl.
+
+`Easy` is libcurl's easy interface, `raw` its C API as it is. What is not used is not imported: names
+beyond these are looked up on first use.
+"""
+
+from __future__ import annotations
+
+from libcurl.easy import Easy
+from libcurl.errors import (
+    CouldntConnect,
+    CouldntResolveHost,
+    Error,
+    MultiError,
+    NotReady,
+    NotSupported,
+    OperationTimedOut,
+    PeerGone,
+    ShareError,
+    UrlError,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from libcurl.address import Address as Address
+    from libcurl.constants import *  # noqa: F403
+    from libcurl.headers import Headers as Headers
+    from libcurl.library import *  # noqa: F403
+
+__version__ = "0.1.0"
+
+#: Where a public name lives whose module is imported on first use; enums are in `constants`.
+_LATER = {
+    "Address": "address",
+    "Headers": "headers",
+    **dict.fromkeys(
+        (
+            "OptionInfo",
+            "VersionInfo",
+            "escape",
+            "getdate",
+            "global_trace",
+            "options",
+            "unescape",
+            "version",
+            "version_info",
+        ),
+        "library",
+    ),
+}
+_MODULES = ("constants", "raw")
+
+__all__ = [
+    "CouldntConnect",
+    "CouldntResolveHost",
+    "Easy",
+    "Error",
+    "MultiError",
+    "NotReady",
+    "NotSupported",
+    "OperationTimedOut",
+    "PeerGone",
+    "ShareError",
+    "UrlError",
+]
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name in _MODULES:
+        return import_module(f"libcurl.{name}")
+    module = import_module(f"libcurl.{_LATER.get(name, 'constants')}")
+    if name.startswith("_") or not hasattr(module, name):
+        raise AttributeError(f"module 'libcurl' has no attribute {name!r}")
+    value = globals()[name] = getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    from libcurl import constants
+
+    return sorted({*globals(), *_LATER, *_MODULES, *constants.__all__})

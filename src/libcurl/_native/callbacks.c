@@ -1,0 +1,214 @@
+/* The callbacks of an easy handle, as libcurl sees them.
+ *
+ * Each is the same: libcurl hands back the `easy` it was given, which lives as long as the CURL; a
+ * transfer that a callback has stopped is told so again, without entering Python; otherwise Python
+ * is called with the id. They run in the thread that drives the transfer, inside its libcurl call. */
+#include "internal.h"
+
+static size_t on_write(char *data, size_t size, size_t count, void *p)
+{
+  easy *e = p;
+  return e->stopped ? CURL_WRITEFUNC_ERROR : python_write(e->id, data, size * count);
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *p)
+{
+  easy *e = p;
+  return e->stopped ? CURL_WRITEFUNC_ERROR : python_header(e->id, data, size * count);
+}
+
+static size_t on_interleave(void *data, size_t size, size_t count, void *p)
+{
+  easy *e = p;
+  return e->stopped ? CURL_WRITEFUNC_ERROR : python_interleave(e->id, data, size * count);
+}
+
+static size_t on_read(char *data, size_t size, size_t count, void *p)
+{
+  easy *e = p;
+  return e->stopped ? CURL_READFUNC_ABORT : python_read(e->id, data, size * count);
+}
+
+static int on_seek(void *p, curl_off_t offset, int origin)
+{
+  easy *e = p;
+  return e->stopped ? CURL_SEEKFUNC_FAIL : python_seek(e->id, offset, origin);
+}
+
+static curlioerr on_ioctl(CURL *curl, int command, void *p)
+{
+  easy *e = p;
+  (void)curl;
+  return e->stopped ? CURLIOE_FAILRESTART : (curlioerr)python_ioctl(e->id, command);
+}
+
+static int on_xferinfo(void *p, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
+                       curl_off_t ulnow)
+{
+  easy *e = p;
+  return e->stopped ? 1 : python_xferinfo(e->id, dltotal, dlnow, ultotal, ulnow);
+}
+
+static int on_progress(void *p, double dltotal, double dlnow, double ultotal, double ulnow)
+{
+  easy *e = p;
+  return e->stopped ? 1 : python_progress(e->id, dltotal, dlnow, ultotal, ulnow);
+}
+
+static int on_debug(CURL *curl, curl_infotype type, char *data, size_t size, void *p)
+{
+  easy *e = p;
+  (void)curl;
+  return e->stopped ? 0 : python_debug(e->id, type, data, size);
+}
+
+static int on_prereq(void *p, char *primary_ip, char *local_ip, int primary_port, int local_port)
+{
+  easy *e = p;
+  return e->stopped ? CURL_PREREQFUNC_ABORT
+                    : python_prereq(e->id, primary_ip, local_ip, primary_port, local_port);
+}
+
+static int on_resolver_start(void *resolver, void *reserved, void *p)
+{
+  easy *e = p;
+  (void)reserved;
+  return e->stopped ? 1 : python_resolver_start(e->id, resolver);
+}
+
+static int on_trailer(struct curl_slist **list, void *p)
+{
+  easy *e = p;
+  return e->stopped ? CURL_TRAILERFUNC_ABORT : python_trailer(e->id, list);
+}
+
+static CURLcode on_ssl_ctx(CURL *curl, void *ssl_ctx, void *p)
+{
+  easy *e = p;
+  (void)curl;
+  return e->stopped ? CURLE_ABORTED_BY_CALLBACK : (CURLcode)python_ssl_ctx(e->id, ssl_ctx);
+}
+
+static int on_sshkey(CURL *curl, const struct curl_khkey *known, const struct curl_khkey *found,
+                     enum curl_khmatch match, void *p)
+{
+  easy *e = p;
+  (void)curl;
+  return e->stopped ? CURLKHSTAT_REJECT : python_sshkey(e->id, known, found, match);
+}
+
+static int on_sshhostkey(void *p, int type, const char *key, size_t size)
+{
+  easy *e = p;
+  return e->stopped ? CURLKHMATCH_MISMATCH : python_sshhostkey(e->id, type, key, size);
+}
+
+static int on_fnmatch(void *p, const char *pattern, const char *string)
+{
+  easy *e = p;
+  return e->stopped ? CURL_FNMATCHFUNC_FAIL : python_fnmatch(e->id, pattern, string);
+}
+
+static long on_chunk_bgn(const void *info, void *p, int remains)
+{
+  easy *e = p;
+  return e->stopped ? CURL_CHUNK_BGN_FUNC_FAIL
+                    : python_chunk_bgn(e->id, (struct curl_fileinfo *)info, remains);
+}
+
+static long on_chunk_end(void *p)
+{
+  easy *e = p;
+  return e->stopped ? CURL_CHUNK_END_FUNC_FAIL : python_chunk_end(e->id);
+}
+
+static CURLSTScode on_hstsread(CURL *curl, struct curl_hstsentry *entry, void *p)
+{
+  easy *e = p;
+  (void)curl;
+  return e->stopped ? CURLSTS_FAIL : (CURLSTScode)python_hstsread(e->id, entry);
+}
+
+static CURLSTScode on_hstswrite(CURL *curl, struct curl_hstsentry *entry, struct curl_index *index,
+                                void *p)
+{
+  easy *e = p;
+  (void)curl;
+  return e->stopped ? CURLSTS_FAIL : (CURLSTScode)python_hstswrite(e->id, entry, index);
+}
+
+typedef void (*any_function)(void);
+
+/* CBPTR options may serve two functions; an unset function leaves the pointer, which nothing then
+ * reads. CURLOPT_CLOSESOCKETFUNCTION is not here: its data is a closer, not the easy (sockets.c). */
+static const struct {
+  CURLoption function, data;
+  any_function on;
+} callbacks[] = {
+  { CURLOPT_WRITEFUNCTION, CURLOPT_WRITEDATA, (any_function)on_write },
+  { CURLOPT_HEADERFUNCTION, CURLOPT_HEADERDATA, (any_function)on_header },
+  { CURLOPT_READFUNCTION, CURLOPT_READDATA, (any_function)on_read },
+  { CURLOPT_SEEKFUNCTION, CURLOPT_SEEKDATA, (any_function)on_seek },
+  { CURLOPT_XFERINFOFUNCTION, CURLOPT_XFERINFODATA, (any_function)on_xferinfo },
+  { CURLOPT_DEBUGFUNCTION, CURLOPT_DEBUGDATA, (any_function)on_debug },
+  { CURLOPT_OPENSOCKETFUNCTION, CURLOPT_OPENSOCKETDATA, (any_function)on_open_socket },
+  { CURLOPT_SOCKOPTFUNCTION, CURLOPT_SOCKOPTDATA, (any_function)on_socket_options },
+  { CURLOPT_PREREQFUNCTION, CURLOPT_PREREQDATA, (any_function)on_prereq },
+  { CURLOPT_PROGRESSFUNCTION, CURLOPT_XFERINFODATA, (any_function)on_progress },
+  { CURLOPT_IOCTLFUNCTION, CURLOPT_IOCTLDATA, (any_function)on_ioctl },
+  { CURLOPT_INTERLEAVEFUNCTION, CURLOPT_INTERLEAVEDATA, (any_function)on_interleave },
+  { CURLOPT_RESOLVER_START_FUNCTION, CURLOPT_RESOLVER_START_DATA, (any_function)on_resolver_start },
+  { CURLOPT_TRAILERFUNCTION, CURLOPT_TRAILERDATA, (any_function)on_trailer },
+  { CURLOPT_SSL_CTX_FUNCTION, CURLOPT_SSL_CTX_DATA, (any_function)on_ssl_ctx },
+  { CURLOPT_SSH_KEYFUNCTION, CURLOPT_SSH_KEYDATA, (any_function)on_sshkey },
+  { CURLOPT_SSH_HOSTKEYFUNCTION, CURLOPT_SSH_HOSTKEYDATA, (any_function)on_sshhostkey },
+  { CURLOPT_FNMATCH_FUNCTION, CURLOPT_FNMATCH_DATA, (any_function)on_fnmatch },
+  { CURLOPT_CHUNK_BGN_FUNCTION, CURLOPT_CHUNK_DATA, (any_function)on_chunk_bgn },
+  { CURLOPT_CHUNK_END_FUNCTION, CURLOPT_CHUNK_DATA, (any_function)on_chunk_end },
+  { CURLOPT_HSTSREADFUNCTION, CURLOPT_HSTSREADDATA, (any_function)on_hstsread },
+  { CURLOPT_HSTSWRITEFUNCTION, CURLOPT_HSTSWRITEDATA, (any_function)on_hstswrite },
+};
+
+/* Point `option` at our callback, or at nothing. Without a write callback the body is collected,
+ * without an opener one is still needed to book sockets for a closer: what libcurl has when Python
+ * has nothing is in fallback(). */
+static any_function fallback(const easy *e, CURLoption option)
+{
+  if(option == CURLOPT_WRITEFUNCTION)
+    return (any_function)collect;
+  if(option == CURLOPT_OPENSOCKETFUNCTION && e->closer)
+    return (any_function)on_open_socket;
+  return NULL;
+}
+
+int easy_set_callback(easy *e, CURLoption option, int present)
+{
+  size_t i;
+  int code = easy_enter(e);
+
+  if(code)
+    return code;
+  code = CURLE_UNKNOWN_OPTION;
+  for(i = 0; i < sizeof(callbacks) / sizeof(*callbacks); i++) {
+    if(callbacks[i].function == option) {
+      code = curl_easy_setopt(e->curl, callbacks[i].data, e);
+      if(!code)
+        code = curl_easy_setopt(e->curl, option, present ? callbacks[i].on : fallback(e, option));
+      if(!code && option == CURLOPT_OPENSOCKETFUNCTION)
+        e->opens = present != 0;
+      break;
+    }
+  }
+  easy_leave(e);
+  return code;
+}
+
+/* For lists that a callback fills and libcurl frees. Answers 0 when out of memory. */
+int list_append(struct curl_slist **list, const char *item)
+{
+  struct curl_slist *longer = curl_slist_append(*list, item);
+
+  if(longer)
+    *list = longer;
+  return longer != NULL;
+}

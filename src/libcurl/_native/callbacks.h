@@ -1,0 +1,28 @@
+/* The functions that Python defines and C calls, all on behalf of a handle named by its id. For C
+ * these are prototypes; for cffi build_ffi.py wraps them into extern "Python+C". */
+size_t python_write(uintptr_t easy, char *data, size_t size);
+size_t python_header(uintptr_t easy, char *data, size_t size);
+size_t python_interleave(uintptr_t easy, char *data, size_t size);
+size_t python_read(uintptr_t easy, char *data, size_t size);
+int python_seek(uintptr_t easy, curl_off_t offset, int origin);
+int python_ioctl(uintptr_t easy, int command);
+int python_xferinfo(uintptr_t easy, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
+                    curl_off_t ulnow);
+int python_progress(uintptr_t easy, double dltotal, double dlnow, double ultotal, double ulnow);
+int python_debug(uintptr_t easy, int type, char *data, size_t size);
+int python_prereq(uintptr_t easy, char *primary_ip, char *local_ip, int primary_port,
+                  int local_port);
+int python_resolver_start(uintptr_t easy, void *resolver);
+int python_trailer(uintptr_t easy, struct curl_slist **list);
+int python_ssl_ctx(uintptr_t easy, void *ssl_ctx);
+int python_sshkey(uintptr_t easy, const struct curl_khkey *known, const struct curl_khkey *found,
+                  int match);
+int python_sshhostkey(uintptr_t easy, int type, const char *key, size_t size);
+int python_fnmatch(uintptr_t easy, const char *pattern, const char *string);
+long python_chunk_bgn(uintptr_t easy, struct curl_fileinfo *info, int remains);
+long python_chunk_end(uintptr_t easy);
+int python_hstsread(uintptr_t easy, struct curl_hstsentry *entry);
+int python_hstswrite(uintptr_t easy, struct curl_hstsentry *entry, struct curl_index *index);
+int python_opensocket(uintptr_t easy, int purpose, struct curl_sockaddr *address);
+int python_sockopt(uintptr_t easy, curl_socket_t fd, int purpose);
+int python_closesocket(uintptr_t closer, curl_socket_t fd);

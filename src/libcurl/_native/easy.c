@@ -1,0 +1,349 @@
+/* The life of an easy handle: made, performed, reset, duplicated, closed. */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What every handle has where the user has set nothing. */
+static CURLcode set_defaults(easy *e)
+{
+  CURLcode code = curl_easy_setopt(e->curl, CURLOPT_PRIVATE, e);
+
+  if(!code)
+    code = curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, e);
+  if(!code)
+    code = curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, collect);
+  if(!code && e->error)
+    code = curl_easy_setopt(e->curl, CURLOPT_ERRORBUFFER, e->error);
+  return code;
+}
+
+static easy *easy_own(CURL *curl)
+{
+  easy *e = curl ? calloc(1, sizeof(*e)) : NULL;
+
+  if(!e) {
+    curl_easy_cleanup(curl);
+    return NULL;
+  }
+  guard_init(&e->inside);
+  e->curl = curl;
+  e->id = new_id();
+  return e;
+}
+
+/* NULL: out of memory. */
+easy *easy_new(void)
+{
+  easy *e = easy_own(curl_easy_init());
+
+  if(e && set_defaults(e)) {
+    easy_free(e);
+    e = NULL;
+  }
+  return e;
+}
+
+/* A duplicate with libcurl's copies of the options, lists of its own, and none of the pointers that
+ * belong to the original: its callbacks, objects and closer are set again from Python. */
+easy *easy_duplicate(easy *original)
+{
+  static const CURLoption foreign[] = {
+    CURLOPT_ERRORBUFFER, CURLOPT_CLOSESOCKETFUNCTION, CURLOPT_OPENSOCKETFUNCTION,
+    CURLOPT_SOCKOPTFUNCTION, CURLOPT_HEADERFUNCTION, CURLOPT_READFUNCTION, CURLOPT_SEEKFUNCTION,
+    CURLOPT_XFERINFOFUNCTION, CURLOPT_DEBUGFUNCTION, CURLOPT_PREREQFUNCTION,
+    CURLOPT_PROGRESSFUNCTION, CURLOPT_IOCTLFUNCTION, CURLOPT_INTERLEAVEFUNCTION,
+    CURLOPT_RESOLVER_START_FUNCTION, CURLOPT_TRAILERFUNCTION, CURLOPT_SSL_CTX_FUNCTION,
+    CURLOPT_SSH_KEYFUNCTION, CURLOPT_SSH_HOSTKEYFUNCTION, CURLOPT_FNMATCH_FUNCTION,
+    CURLOPT_CHUNK_BGN_FUNCTION, CURLOPT_CHUNK_END_FUNCTION, CURLOPT_HSTSREADFUNCTION,
+    CURLOPT_HSTSWRITEFUNCTION, CURLOPT_CURLU, CURLOPT_POSTFIELDS, CURLOPT_STREAM_DEPENDS,
+    CURLOPT_STREAM_DEPENDS_E, CURLOPT_MIMEPOST,
+  };
+  easy *e = NULL;
+  size_t i;
+
+  if(easy_enter(original))
+    return NULL;
+  e = easy_own(curl_easy_duphandle(original->curl));
+  if(e) {
+    for(i = 0; i < sizeof(foreign) / sizeof(*foreign); i++)
+      curl_easy_setopt(e->curl, foreign[i], NULL); /* an unknown option needs no clearing */
+    e->connect_only = original->connect_only;
+    e->maxconnects = original->maxconnects;
+    e->kept = kept_copy(original->kept, e->curl);
+    if(set_defaults(e)) {
+      easy_free(e);
+      e = NULL;
+    }
+  }
+  easy_leave(original);
+  return e;
+}
+
+/* What only options pointed to. */
+static void forget_settings(easy *e)
+{
+  kept_free(e->kept);
+  e->kept = NULL;
+  if(e->log)
+    fclose(e->log);
+  e->log = NULL;
+}
+
+static void detach(easy *e)
+{
+  if(e->attached) {
+    curl_multi_remove_handle(e->steps, e->curl);
+    e->attached = 0;
+  }
+}
+
+/* The private multi goes, and its connections with it: closers are called. */
+static void drop_steps(easy *e)
+{
+  CURLM *steps = e->steps;
+
+  detach(e);
+  e->steps = NULL;
+  curl_multi_cleanup(steps);
+}
+
+/* curl_easy_cleanup. Closing a handle in a callback of its own would pull the ground from under
+ * libcurl (which, from 8.22, then does nothing at all): the transfer is stopped, and Python closes
+ * again when it has ended. */
+int easy_close(easy *e)
+{
+  CURL *curl;
+  int refusal;
+
+  if(guard_forked(&e->inside)) {
+    /* The connections belong to the parent, which a goodbye from here would confuse. */
+    e->curl = NULL;
+    return 0;
+  }
+  refusal = easy_enter(e);
+  if(refusal)
+    return refusal == HANDLE_CLOSED ? 0 : refusal;
+  if(e->inside.depth > 1 || (e->joined && e->joined->inside.depth > 1)) {
+    e->closing = e->stopped = 1;
+    easy_leave(e);
+    return HANDLE_DEFERRED;
+  }
+  drop_steps(e);
+  curl = e->curl;
+  curl_easy_cleanup(curl);
+  e->curl = NULL;
+  forget_settings(e);
+  free(e->error);
+  e->error = NULL;
+  buffer_free(&e->body);
+  easy_leave(e);
+  return 0;
+}
+
+/* The backstop for a handle that was never closed: nothing of Python is left to call. */
+void easy_free(easy *e)
+{
+  e->stopped = 1;
+  e->joined = NULL;
+  easy_close(e);
+  free(e);
+}
+
+/* curl_easy_reset, which does not clear the pointer to the RESOLVE list: the next transfer would read
+ * it after it was freed. Connections, cookies, sessions and the share stay. */
+int easy_reset(easy *e)
+{
+  int code = easy_enter(e);
+
+  if(code)
+    return code;
+  curl_easy_setopt(e->curl, CURLOPT_RESOLVE, NULL);
+  curl_easy_reset(e->curl);
+  forget_settings(e);
+  e->opens = 0;
+  e->closer = 0;
+  e->connect_only = 0;
+  e->maxconnects = 0;
+  code = set_defaults(e);
+  easy_leave(e);
+  return code;
+}
+
+static double now(void)
+{
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+}
+
+static CURLcode from_multi(CURLMcode code)
+{
+  switch(code) {
+  case CURLM_OK:
+    return CURLE_OK;
+  case CURLM_OUT_OF_MEMORY:
+    return CURLE_OUT_OF_MEMORY;
+  case CURLM_RECURSIVE_API_CALL:
+    return CURLE_RECURSIVE_API_CALL;
+  case CURLM_ADDED_ALREADY:
+    return CURLE_FAILED_INIT;
+  default:
+    return CURLE_BAD_FUNCTION_ARGUMENT;
+  }
+}
+
+/* Begin a transfer in the private multi, as curl_easy_perform does in one of its own. */
+static CURLcode begin(easy *e)
+{
+  if(!e->error) {
+    e->error = malloc(CURL_ERROR_SIZE);
+    if(!e->error)
+      return CURLE_OUT_OF_MEMORY;
+    curl_easy_setopt(e->curl, CURLOPT_ERRORBUFFER, e->error);
+  }
+  e->error[0] = 0;
+  e->body.size = 0;
+  e->stopped = 0;
+  if(e->joined)
+    return CURLE_FAILED_INIT;
+  if(!e->steps) {
+    e->steps = curl_multi_init();
+    if(!e->steps)
+      return CURLE_OUT_OF_MEMORY;
+  }
+  detach(e);
+  curl_multi_setopt(e->steps, CURLMOPT_MAXCONNECTS, e->maxconnects);
+  e->attached = 1;
+  return from_multi(curl_multi_add_handle(e->steps, e->curl));
+}
+
+/* Step the transfer until it ends or `milliseconds` have passed (answering HANDLE_RUNNING), or the
+ * wait was cut short, perhaps by a signal that Python wants to hear of. */
+static int step(easy *e, int milliseconds, CURLcode *result)
+{
+  double until = now() + milliseconds;
+  int running, ready, queued;
+  CURLMsg *message;
+
+  for(;;) {
+    double left;
+    CURLMcode code = curl_multi_perform(e->steps, &running);
+
+    if(!code && e->stopped) {
+      *result = CURLE_ABORTED_BY_CALLBACK;
+      return 0;
+    }
+    connected_swap();
+    if(!code && !running)
+      break;
+    left = until - now();
+    if(!code && left <= 0)
+      return HANDLE_RUNNING;
+    if(!code)
+      code = curl_multi_poll(e->steps, NULL, 0, (int)left + 1, &ready);
+    if(code) {
+      *result = from_multi(code);
+      return 0;
+    }
+    if(!ready)
+      return HANDLE_RUNNING;
+  }
+  message = curl_multi_info_read(e->steps, &queued);
+  *result = message ? message->data.result : CURLE_FAILED_INIT;
+  return 0;
+}
+
+/* A transfer, in slices of at most `milliseconds`: HANDLE_RUNNING means call again, at once, from the
+ * same thread. Meanwhile the handle stays entered. */
+int easy_perform(easy *e, int milliseconds)
+{
+  CURLcode result = CURLE_OK;
+  int refusal;
+
+  if(!e->performing) {
+    refusal = easy_enter(e);
+    if(refusal)
+      return refusal;
+    e->performing = 1;
+    result = begin(e);
+  }
+  refusal = result ? 0 : step(e, milliseconds, &result);
+  if(refusal)
+    return refusal;
+  /* The connection of a CONNECT_ONLY transfer can be used for as long as the handle is attached. */
+  if(result || !e->connect_only)
+    detach(e);
+  e->performing = 0;
+  easy_leave(e);
+  return (int)result;
+}
+
+/* Give up a transfer that easy_perform has left running. */
+void easy_abandon(easy *e)
+{
+  if(e->performing) {
+    detach(e);
+    e->performing = 0;
+    easy_leave(e);
+  }
+}
+
+/* The type of an info is part of its number. What was found stands in e->info. */
+int easy_getinfo(easy *e, CURLINFO info)
+{
+  int code = easy_enter(e);
+
+  if(!code) {
+    e->info.pointer = NULL;
+    code = curl_easy_getinfo(e->curl, info, &e->info);
+    easy_leave(e);
+  }
+  return code;
+}
+
+int easy_pause(easy *e, int bitmask)
+{
+  int code = easy_enter(e);
+
+  if(!code) {
+    code = curl_easy_pause(e->curl, bitmask);
+    easy_leave(e);
+  }
+  return code;
+}
+
+int easy_upkeep(easy *e)
+{
+  int code = easy_enter(e);
+
+  if(!code) {
+    code = curl_easy_upkeep(e->curl);
+    easy_leave(e);
+  }
+  return code;
+}
+
+int easy_send(easy *e, const void *data, size_t size, size_t *sent)
+{
+  int code = easy_enter(e);
+
+  if(!code) {
+    *sent = 0;
+    code = curl_easy_send(e->curl, data, size, sent);
+    easy_leave(e);
+  }
+  return code;
+}
+
+int easy_recv(easy *e, void *data, size_t size, size_t *received)
+{
+  int code = easy_enter(e);
+
+  if(!code) {
+    *received = 0;
+    code = curl_easy_recv(e->curl, data, size, received);
+    easy_leave(e);
+  }
+  return code;
+}

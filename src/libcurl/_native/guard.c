@@ -1,0 +1,77 @@
+/* One thread at a time inside a handle, and none in a forked child.
+ *
+ * An easy that was added to a multi is used by whoever drives the multi: entering it enters the
+ * multi too. Joining and leaving a multi happen inside the easy, so `joined` holds still meanwhile. */
+#include "internal.h"
+
+#include <pthread.h>
+
+/* Its address tells threads apart. */
+static __thread char this_thread;
+
+/* How many forks this process is away from the one that loaded the library. */
+static unsigned generation;
+
+static void forked(void) { generation++; }
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static CURLcode initialized;
+
+static void init(void)
+{
+  initialized = curl_global_init(CURL_GLOBAL_DEFAULT);
+  pthread_atfork(NULL, NULL, forked);
+}
+
+/* libcurl's global state: made at the first handle, never cleaned up. */
+int library_init(void)
+{
+  pthread_once(&once, init);
+  return (int)initialized;
+}
+
+void guard_init(guard *inside) { inside->generation = generation; }
+
+int guard_forked(const guard *inside) { return inside->generation != generation; }
+
+int guard_enter(guard *inside)
+{
+  void *nobody = NULL;
+
+  if(inside->generation != generation)
+    return HANDLE_FORKED;
+  if(__atomic_load_n(&inside->thread, __ATOMIC_RELAXED) != &this_thread &&
+     !__atomic_compare_exchange_n(&inside->thread, &nobody, &this_thread, 0, __ATOMIC_ACQUIRE,
+                                  __ATOMIC_RELAXED))
+    return HANDLE_BUSY;
+  inside->depth++;
+  return 0;
+}
+
+void guard_leave(guard *inside)
+{
+  if(--inside->depth == 0)
+    __atomic_store_n(&inside->thread, NULL, __ATOMIC_RELEASE);
+}
+
+int easy_enter(easy *e)
+{
+  int refusal = guard_enter(&e->inside);
+
+  if(refusal)
+    return refusal;
+  if(!e->curl)
+    refusal = HANDLE_CLOSED;
+  else if(e->joined)
+    refusal = guard_enter(&e->joined->inside);
+  if(refusal)
+    guard_leave(&e->inside);
+  return refusal;
+}
+
+void easy_leave(easy *e)
+{
+  if(e->joined)
+    guard_leave(&e->joined->inside);
+  guard_leave(&e->inside);
+}

@@ -1,0 +1,204 @@
+/* Typed doors to the variadic curl_easy_setopt, and the lists that libcurl does not copy. */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A list that an option of this handle points to. Its owner is the easy, which frees it when the
+ * option gets another one, and after curl_easy_cleanup. */
+struct kept {
+  CURLoption option;
+  struct curl_slist *list;
+  struct kept *next;
+};
+
+void kept_free(struct kept *kept)
+{
+  while(kept) {
+    struct kept *next = kept->next;
+
+    curl_slist_free_all(kept->list);
+    free(kept);
+    kept = next;
+  }
+}
+
+/* For curl_easy_duphandle, which copies the pointers: lists of the duplicate's own. */
+struct kept *kept_copy(const struct kept *kept, CURL *curl)
+{
+  struct kept *copies = NULL;
+
+  for(; kept; kept = kept->next) {
+    struct kept *copy = calloc(1, sizeof(*copy));
+    const struct curl_slist *item;
+
+    if(!copy) {
+      curl_easy_setopt(curl, kept->option, NULL);
+      continue;
+    }
+    copy->option = kept->option;
+    for(item = kept->list; item; item = item->next)
+      list_append(&copy->list, item->data);
+    copy->next = copies;
+    copies = copy;
+    curl_easy_setopt(curl, kept->option, copy->list);
+  }
+  return copies;
+}
+
+/* LONG, VALUES and OFF_T differ in their C type, which the option's number tells. */
+static CURLcode set_number(easy *e, CURLoption option, int64_t value)
+{
+  if(option == CURLOPT_CONNECT_ONLY)
+    e->connect_only = (int)value;
+  else if(option == CURLOPT_MAXCONNECTS)
+    e->maxconnects = (long)value;
+  return (int)option >= CURLOPTTYPE_OFF_T
+           ? curl_easy_setopt(e->curl, option, (curl_off_t)value)
+           : curl_easy_setopt(e->curl, option, (long)value);
+}
+
+int easy_set_number(easy *e, CURLoption option, int64_t value)
+{
+  int code = easy_enter(e);
+
+  if(!code) {
+    code = set_number(e, option, value);
+    easy_leave(e);
+  }
+  return code;
+}
+
+/* A string option: libcurl copies it. NULL is allowed. */
+int easy_set_text(easy *e, CURLoption option, const char *text)
+{
+  int code = easy_enter(e);
+
+  if(!code) {
+    code = curl_easy_setopt(e->curl, option, text);
+    easy_leave(e);
+  }
+  return code;
+}
+
+/* A pointer that libcurl keeps: Python owns what it points to. */
+int easy_set_pointer(easy *e, CURLoption option, void *pointer)
+{
+  int code = easy_enter(e);
+
+  if(!code) {
+    code = curl_easy_setopt(e->curl, option, pointer);
+    easy_leave(e);
+  }
+  return code;
+}
+
+/* Copied by libcurl; data NULL unsets. */
+int easy_set_blob(easy *e, CURLoption option, void *data, size_t size)
+{
+  struct curl_blob blob = { data, size, CURL_BLOB_COPY };
+  int code = easy_enter(e);
+
+  if(!code) {
+    code = curl_easy_setopt(e->curl, option, data ? &blob : NULL);
+    easy_leave(e);
+  }
+  return code;
+}
+
+/* `items` are NUL-terminated strings one after the other, `size` bytes in all. */
+static CURLcode set_list(easy *e, CURLoption option, const char *items, size_t size)
+{
+  struct curl_slist *list = NULL;
+  struct kept **at = &e->kept, *kept;
+  const char *end = items + size;
+  CURLcode code = CURLE_OUT_OF_MEMORY;
+
+  while(*at && (*at)->option != option)
+    at = &(*at)->next;
+  if(!*at && !(*at = calloc(1, sizeof(**at))))
+    return code;
+  kept = *at;
+  kept->option = option;
+  for(; items < end; items += strlen(items) + 1)
+    if(!list_append(&list, items))
+      break;
+  if(items == end) {
+    code = curl_easy_setopt(e->curl, option, list);
+    if(!code) {
+      struct curl_slist *replaced = kept->list;
+      kept->list = list;
+      list = replaced;
+    }
+  }
+  curl_slist_free_all(list);
+  if(!kept->list) {
+    *at = kept->next;
+    free(kept);
+  }
+  return code;
+}
+
+int easy_set_list(easy *e, CURLoption option, const char *items, size_t size)
+{
+  int code = easy_enter(e);
+
+  if(!code) {
+    code = set_list(e, option, items, size);
+    easy_leave(e);
+  }
+  return code;
+}
+
+/* libcurl's chatter goes to a FILE on a duplicate of `fd`; -1 gives it stderr again. */
+int easy_set_stderr(easy *e, int fd)
+{
+  FILE *log = NULL;
+  int code = easy_enter(e);
+
+  if(code)
+    return code;
+  if(fd >= 0) {
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    log = copy < 0 ? NULL : fdopen(copy, "a");
+    if(!log) {
+      if(copy >= 0)
+        close(copy);
+      easy_leave(e);
+      return CURLE_OUT_OF_MEMORY;
+    }
+    setvbuf(log, NULL, _IONBF, 0);
+  }
+  code = curl_easy_setopt(e->curl, CURLOPT_STDERR, log ? log : stderr);
+  if(e->log)
+    fclose(e->log);
+  e->log = log;
+  easy_leave(e);
+  return code;
+}
+
+/* Many options in one call: `settings` are pairs of an option and its number, or for string options
+ * the place of its text in `texts`. `done` is how many succeeded: where it stops, that one failed. */
+int easy_set_many(easy *e, const int64_t *settings, int count, const char *texts, int *done)
+{
+  int code = easy_enter(e);
+
+  *done = 0;
+  if(code)
+    return code;
+  for(; *done < count; ++*done, settings += 2) {
+    CURLoption option = (CURLoption)settings[0];
+
+    if((int)option / 10000 == CURLOPTTYPE_OBJECTPOINT / 10000)
+      code = curl_easy_setopt(e->curl, option, texts + settings[1]);
+    else
+      code = set_number(e, option, settings[1]);
+    if(code)
+      break;
+  }
+  easy_leave(e);
+  return code;
+}

@@ -1,0 +1,113 @@
+/* What this package's own C files offer to Python. Read by the C compiler and, as it stands, by
+ * cffi: typedefs, structs and prototypes only.
+ *
+ * A shim answers with libcurl's own code (0 and up), or with one of these refusals, decided before
+ * libcurl is entered. */
+enum refusal {
+  HANDLE_CLOSED = -1,   /* the handle was closed */
+  HANDLE_BUSY = -2,     /* another thread is using it */
+  HANDLE_FORKED = -3,   /* it was made in another process, before a fork */
+  HANDLE_DEFERRED = -4, /* it is in a callback of its own: it will be closed when that ends */
+  HANDLE_RUNNING = -5   /* perform: not finished; call again */
+};
+
+/* Who is inside a handle. A handle is used by one thread at a time; the same thread may enter again
+ * (a callback that calls setopt). */
+typedef struct guard {
+  void *thread;        /* identifies the thread inside, NULL for none */
+  unsigned depth;      /* how often it has entered */
+  unsigned generation; /* the process it was made in, counted in forks */
+} guard;
+
+/* A growing run of bytes. */
+typedef struct buffer {
+  char *data;
+  size_t size; /* bytes in use */
+  size_t room; /* bytes allocated */
+} buffer;
+
+/* Something libcurl keeps a pointer to, and how to free it once no option points there. */
+struct kept;
+
+typedef struct multi {
+  guard inside;
+  CURLM *curlm;
+  uintptr_t id;
+} multi;
+
+/* A CURL and everything that libcurl may point to on its behalf: it lives until curl_easy_cleanup
+ * has returned. Callbacks get its address from libcurl and pass its id on to Python. */
+typedef struct easy {
+  guard inside;
+  CURL *curl;        /* NULL once closed */
+  uintptr_t id;      /* never used twice */
+  CURLM *steps;      /* the private multi that perform() steps; made by the first one */
+  multi *joined;     /* the multi that the user added it to */
+  char *error;       /* CURLOPT_ERRORBUFFER, made by the first transfer */
+  struct kept *kept; /* one per list option */
+  void *log;         /* CURLOPT_STDERR, a FILE of our own */
+  uintptr_t closer;  /* the closer cell under which sockets are booked, 0 for none */
+  long maxconnects;  /* as set: the private multi needs it, 0 for libcurl's default */
+  buffer body;       /* what was received, where there is no write callback */
+  int connect_only;  /* CURLOPT_CONNECT_ONLY as set */
+  _Bool opens; /* a Python opener is set */
+  _Bool attached; /* in the private multi */
+  _Bool performing; /* inside easy_perform */
+  _Bool closing; /* close() was called in a callback */
+  _Bool stopped; /* a callback raised: no callback of this transfer is entered any more */
+  union {            /* what easy_getinfo found */
+    long number;
+    curl_off_t offset;
+    double real;
+    char *text;
+    void *pointer;
+  } info;
+} easy;
+
+/* guard.c */
+int library_init(void);
+int easy_enter(easy *);
+void easy_leave(easy *);
+
+/* easy.c */
+easy *easy_new(void);
+easy *easy_duplicate(easy *);
+int easy_close(easy *);
+void easy_free(easy *);
+int easy_reset(easy *);
+int easy_perform(easy *, int milliseconds);
+void easy_abandon(easy *);
+int easy_getinfo(easy *, CURLINFO);
+int easy_pause(easy *, int bitmask);
+int easy_upkeep(easy *);
+int easy_send(easy *, const void *data, size_t size, size_t *sent);
+int easy_recv(easy *, void *data, size_t size, size_t *received);
+
+/* options.c */
+int easy_set_number(easy *, CURLoption, int64_t);
+int easy_set_text(easy *, CURLoption, const char *);
+int easy_set_pointer(easy *, CURLoption, void *);
+int easy_set_blob(easy *, CURLoption, void *data, size_t size);
+int easy_set_list(easy *, CURLoption, const char *items, size_t size);
+int easy_set_stderr(easy *, int fd);
+int easy_set_many(easy *, const int64_t *settings, int count, const char *texts, int *done);
+
+/* callbacks.c */
+int easy_set_callback(easy *, CURLoption, int present);
+int list_append(struct curl_slist **, const char *);
+
+/* sockets.c */
+int easy_set_closer(easy *, uintptr_t closer, int present);
+uintptr_t new_id(void);
+size_t sockets_booked(uintptr_t closer);
+void sockets_forget(uintptr_t closer);
+int socket_adopt(int fd);
+int socket_family(int fd);
+
+/* presence.c (generated): functions newer than the oldest libcurl supported */
+typedef struct newer_function {
+  const char *name;
+  const char *since;
+  int present;
+} newer_function;
+const newer_function *newer_functions(void);

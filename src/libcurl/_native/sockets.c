@@ -1,0 +1,170 @@
+/* Sockets: who opens them, and which closer each of them was opened under.
+ *
+ * libcurl copies CLOSESOCKETFUNCTION and -DATA into a connection when it makes one, and calls them
+ * when that connection closes: in whatever thread, from whatever handle's transfer, long after the
+ * easy handle may be gone. So the data is never a pointer but the number of a closer, which Python
+ * keeps alive while a descriptor is booked under it. */
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+uintptr_t new_id(void)
+{
+  static uintptr_t last;
+  return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+}
+
+/* The book: booked[fd] is the closer that fd was opened under, 0 for none. Descriptors are small
+ * numbers and shared by all threads, hence an array under a lock of its own, held for moments. */
+static pthread_mutex_t book = PTHREAD_MUTEX_INITIALIZER;
+static uintptr_t *booked;
+static int booked_room;
+
+/* Answers 0 when out of memory. */
+static int book_socket(curl_socket_t fd, uintptr_t closer)
+{
+  int done = 1;
+
+  pthread_mutex_lock(&book);
+  if(fd >= booked_room) {
+    int room = fd < 32 ? 64 : 2 * fd;
+    uintptr_t *larger = realloc(booked, (size_t)room * sizeof(*booked));
+
+    if(larger) {
+      memset(larger + booked_room, 0, (size_t)(room - booked_room) * sizeof(*booked));
+      booked = larger;
+      booked_room = room;
+    }
+    else
+      done = 0;
+  }
+  if(done)
+    booked[fd] = closer;
+  pthread_mutex_unlock(&book);
+  return done;
+}
+
+static void unbook_socket(curl_socket_t fd)
+{
+  pthread_mutex_lock(&book);
+  if(fd >= 0 && fd < booked_room)
+    booked[fd] = 0;
+  pthread_mutex_unlock(&book);
+}
+
+/* How many descriptors are open under this closer. */
+size_t sockets_booked(uintptr_t closer)
+{
+  size_t count = 0;
+  int fd;
+
+  pthread_mutex_lock(&book);
+  for(fd = 0; fd < booked_room; fd++)
+    count += booked[fd] == closer;
+  pthread_mutex_unlock(&book);
+  return count;
+}
+
+/* The connection cache is gone: whatever it did not report closed will not be reported any more. */
+void sockets_forget(uintptr_t closer)
+{
+  int fd;
+
+  pthread_mutex_lock(&book);
+  for(fd = 0; fd < booked_room; fd++)
+    if(booked[fd] == closer)
+      booked[fd] = 0;
+  pthread_mutex_unlock(&book);
+}
+
+/* Makes a descriptor ours: not inherited by programs that this one starts. Answers its errno. */
+int socket_adopt(int fd)
+{
+  int flags = fcntl(fd, F_GETFD);
+  return flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0 ? errno : 0;
+}
+
+/* The address family of a socket; minus errno where fd is none. */
+int socket_family(int fd)
+{
+  struct sockaddr_storage name;
+  socklen_t size = sizeof(name);
+
+  return getsockname(fd, (struct sockaddr *)&name, &size) ? -errno : name.ss_family;
+}
+
+/* CURLOPT_OPENSOCKETFUNCTION: Python's opener, or socket(2) where only a closer is set. */
+curl_socket_t on_open_socket(void *p, curlsocktype purpose, struct curl_sockaddr *address)
+{
+  easy *e = p;
+  curl_socket_t fd;
+
+  if(e->stopped)
+    return CURL_SOCKET_BAD;
+  if(e->opens)
+    fd = python_opensocket(e->id, purpose, address);
+  else
+    fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  if(fd == CURL_SOCKET_BAD)
+    return fd;
+  /* A callback may have set a closer meanwhile: e->closer is what counts from here. */
+  if((e->closer && !book_socket(fd, e->closer)) ||
+     (e->opens && purpose == CURLSOCKTYPE_IPCXN && !connected_handed_over(fd, address))) {
+    unbook_socket(fd);
+    close(fd);
+    return CURL_SOCKET_BAD;
+  }
+  return fd;
+}
+
+/* CURLOPT_SOCKOPTFUNCTION. */
+int on_socket_options(void *p, curl_socket_t fd, curlsocktype purpose)
+{
+  easy *e = p;
+  int answer = e->stopped ? CURL_SOCKOPT_ERROR : python_sockopt(e->id, fd, purpose);
+
+  if(answer == CURL_SOCKOPT_ALREADY_CONNECTED && !connected_stand_in(fd))
+    answer = CURL_SOCKOPT_ERROR;
+  return answer;
+}
+
+/* CURLOPT_CLOSESOCKETFUNCTION. The booking goes first, because the number can be in use again as
+ * soon as Python's closer has closed it. A closer that is gone leaves what libcurl would do. */
+static int on_close_socket(void *closer, curl_socket_t fd)
+{
+  int answer;
+
+  unbook_socket(fd);
+  connected_forget(fd);
+  answer = python_closesocket((uintptr_t)closer, fd);
+  return answer < 0 ? close(fd) : answer;
+}
+
+/* Connections made from now on close through `closer`, a number that is never used twice, and are
+ * booked under it. Not `present`: they close as libcurl does by itself, and yet are booked under
+ * `closer` where that is not 0. */
+int easy_set_closer(easy *e, uintptr_t closer, int present)
+{
+  int code = easy_enter(e);
+
+  if(code)
+    return code;
+  code = curl_easy_setopt(e->curl, CURLOPT_CLOSESOCKETDATA, (void *)closer);
+  if(!code)
+    code = curl_easy_setopt(e->curl, CURLOPT_CLOSESOCKETFUNCTION,
+                            present ? on_close_socket : NULL);
+  if(!code)
+    code = curl_easy_setopt(e->curl, CURLOPT_OPENSOCKETDATA, e);
+  if(!code)
+    code = curl_easy_setopt(e->curl, CURLOPT_OPENSOCKETFUNCTION,
+                            e->opens || closer ? on_open_socket : NULL);
+  if(!code)
+    e->closer = closer;
+  easy_leave(e);
+  return code;
+}

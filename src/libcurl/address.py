@@ -1,0 +1,228 @@
+"""The address that an opener is asked to open a socket for, and the socket that it gives back."""
+
+from __future__ import annotations
+
+import errno
+import os
+from _socket import AF_INET, AF_INET6, AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, inet_ntop, inet_pton
+from operator import index
+
+from libcurl._native import ffi, lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeAlias
+
+    AddressValue: TypeAlias = "tuple[str, int] | tuple[str, int, int, int] | str | bytes | os.PathLike[str]"
+
+__all__ = ["Address"]
+
+# struct sockaddr_in, _in6 and _un begin with the family, in the machine's order.
+_PORT = slice(2, 4)
+_PATH_MOST = 108
+
+
+class Address:
+    """Where libcurl wants to connect to (struct curl_sockaddr), as the opener may rewrite it.
+
+    `family`, `socktype` and `protocol` are what socket(2) takes, as ints; `socktype` comes without
+    SOCK_CLOEXEC and SOCK_NONBLOCK. `addr` is what Python's socket module uses: (host, port) for IPv4,
+    (host, port, flowinfo, scope_id) for IPv6, a path for Unix sockets (bytes where it begins with a
+    NUL, the abstract ones). Assigning `addr` sets the family it implies; everything can be assigned,
+    and libcurl then connects there. Valid during the callback; keeping it longer keeps a copy.
+    """
+
+    __slots__ = ("_raw", "family", "protocol", "socktype")
+
+    family: int
+    socktype: int
+    protocol: int
+
+    def __init__(self, family: int, socktype: int, protocol: int, raw: bytes) -> None:
+        """`raw` is a struct sockaddr."""
+        self.family = family
+        self.socktype = socktype
+        self.protocol = protocol
+        self._raw = raw
+
+    @property
+    def addr(self) -> Any:
+        """The address in the form of Python's socket module; bytes for unknown families."""
+        raw = self._raw
+        family = int.from_bytes(raw[:2], _ORDER)
+        if family == AF_INET:
+            return self.host, self.port
+        if family == AF_INET6:
+            flowinfo = int.from_bytes(raw[4:8], "big")
+            return self.host, self.port, flowinfo, int.from_bytes(raw[24:28], _ORDER)
+        if family == AF_UNIX:
+            return _unix_path(raw)
+        return raw
+
+    @addr.setter
+    def addr(self, value: AddressValue) -> None:
+        self._raw = _pack(value)
+        self.family = int.from_bytes(self._raw[:2], _ORDER)
+
+    @property
+    def host(self) -> str:
+        """The numeric IP address; a Unix socket's path."""
+        raw = self._raw
+        family = int.from_bytes(raw[:2], _ORDER)
+        if family == AF_INET:
+            return f"{raw[4]}.{raw[5]}.{raw[6]}.{raw[7]}"
+        if family == AF_INET6:
+            return inet_ntop(AF_INET6, raw[8:24])
+        if family == AF_UNIX:
+            return os.fsdecode(_unix_path(raw))
+        raise ValueError(f"an address of family {family} has no host")
+
+    @host.setter
+    def host(self, value: str) -> None:
+        self.addr = (value, self.port)
+
+    @property
+    def port(self) -> int:
+        """The port; 0 for a Unix socket."""
+        if int.from_bytes(self._raw[:2], _ORDER) in (AF_INET, AF_INET6):
+            return int.from_bytes(self._raw[_PORT], "big")
+        return 0
+
+    @port.setter
+    def port(self, value: int) -> None:
+        self.addr = (self.host, value, *self.addr[2:])
+
+    def __repr__(self) -> str:
+        return (
+            f"<Address {self.addr!r} family={int(self.family)} socktype={int(self.socktype)} "
+            f"protocol={int(self.protocol)}>"
+        )
+
+
+_ORDER = "little" if ffi.buffer(ffi.new("short *", 1))[:][0] else "big"
+
+
+def _unix_path(raw: bytes) -> str | bytes:
+    path = raw[2:]
+    if path.startswith(b"\0"):
+        return path
+    return os.fsdecode(path.split(b"\0")[0])
+
+
+def _pack(value: Any) -> bytes:
+    """A struct sockaddr of what Python's socket module would take, numeric hosts only."""
+    if isinstance(value, (str, bytes, os.PathLike)):
+        path = os.fsencode(value)
+        if b"\0" in path[1:] or not path:
+            raise ValueError("Address.addr: a Unix path is not empty and has no NUL inside")
+        ending = b"" if path.startswith(b"\0") else b"\0"
+        if len(path) + len(ending) > _PATH_MOST:
+            raise ValueError(f"Address.addr: a Unix path has at most {_PATH_MOST - 1} bytes")
+        return _family(AF_UNIX) + path + ending
+    if not isinstance(value, tuple) or not 2 <= len(value) <= 4 or not isinstance(value[0], str):
+        raise TypeError(
+            f"Address.addr takes (host, port), (host, port, flowinfo, scope_id) or a path, "
+            f"not {type(value).__name__}"
+        )
+    host, port = value[0], index(value[1])
+    flowinfo, scope = (*map(index, value[2:]), 0, 0)[:2]
+    if not 0 <= port <= 0xFFFF:
+        raise ValueError(f"Address.addr: {port} is no port")
+    if not (0 <= flowinfo <= 0xFFFFF and 0 <= scope <= 0xFFFFFFFF):
+        raise ValueError("Address.addr: flowinfo or scope_id is out of range")
+    try:
+        if ":" in host:
+            numeric, _, zone = host.partition("%")
+            if zone and not scope:
+                from socket import if_nametoindex
+
+                scope = int(zone) if zone.isdigit() else if_nametoindex(zone)
+            return (
+                _family(AF_INET6)
+                + port.to_bytes(2, "big")
+                + flowinfo.to_bytes(4, "big")
+                + inet_pton(AF_INET6, numeric)
+                + scope.to_bytes(4, _ORDER)  # type: ignore[arg-type]
+            )
+        return _family(AF_INET) + port.to_bytes(2, "big") + inet_pton(AF_INET, host) + bytes(8)
+    except OSError:
+        raise ValueError(f"Address.addr: {host!r} is no numeric address") from None
+
+
+def _family(family: int) -> bytes:
+    return int(family).to_bytes(2, _ORDER)  # type: ignore[arg-type]
+
+
+def open_socket(opener: Callable[..., Any], purpose: int, native: Any) -> int:
+    """Call an opener, check what it gave, and hand the descriptor over to libcurl.
+
+    Whatever fails after the opener has returned a socket closes that socket.
+    """
+    family, socktype, protocol = native.family, native.socktype, native.protocol
+    raw = ffi.buffer(ffi.addressof(native, "addr"), native.addrlen)[:]
+    address = Address(family, socktype & ~(SOCK_CLOEXEC | SOCK_NONBLOCK), protocol, raw)
+    fd = take(opener(purpose, address))
+    if fd == lib.CURL_SOCKET_BAD:
+        return fd
+    try:
+        if address._raw is not raw or address.family != family:
+            _write_back(address, native)
+        check(fd, native.family)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _write_back(address: Address, native: Any) -> None:
+    """The rewritten address, into libcurl's own struct (room for a struct sockaddr_storage)."""
+    native.family = index(address.family)
+    native.socktype = index(address.socktype)
+    native.protocol = index(address.protocol)
+    if native.family == AF_UNIX:
+        native.protocol = 0
+    native.addrlen = len(address._raw)
+    ffi.memmove(ffi.addressof(native, "addr"), address._raw, len(address._raw))
+
+
+def take(given: Any) -> int:
+    """The descriptor that an opener gives: from now on libcurl's, and nobody else's to close."""
+    if type(given) is int:
+        if given < 0 and given != lib.CURL_SOCKET_BAD:
+            raise ValueError(f"CURLOPT_OPENSOCKETFUNCTION returned {given}: no descriptor")
+        return given
+    if isinstance(given, bool) or not (hasattr(given, "fileno") or hasattr(given, "__index__")):
+        raise TypeError(
+            f"CURLOPT_OPENSOCKETFUNCTION returned {type(given).__name__}, "
+            "expected socket.socket, int or SOCKET_BAD"
+        )
+    if hasattr(given, "__index__"):
+        return take(index(given))
+    if not hasattr(given, "detach"):
+        raise TypeError(
+            f"CURLOPT_OPENSOCKETFUNCTION returned {type(given).__name__}, which has no detach(): "
+            "its descriptor could be closed twice"
+        )
+    if hasattr(given, "do_handshake"):
+        raise TypeError(
+            f"CURLOPT_OPENSOCKETFUNCTION returned {type(given).__name__}: its TLS would be lost"
+        )
+    if given.fileno() < 0:
+        raise TypeError(f"CURLOPT_OPENSOCKETFUNCTION returned a closed {type(given).__name__}")
+    return index(given.detach())
+
+
+def check(fd: int, family: int) -> None:
+    """Make sure that `fd` is a socket of that family, and close-on-exec."""
+    found = lib.socket_family(fd)
+    if found < 0:
+        raise OSError(-found, f"CURLOPT_OPENSOCKETFUNCTION returned {fd}: {os.strerror(-found)}")
+    if found != family:
+        raise ValueError(
+            f"CURLOPT_OPENSOCKETFUNCTION returned a socket of family {found} "
+            f"for an address of family {family}"
+        )
+    problem = lib.socket_adopt(fd)
+    if problem:
+        raise OSError(problem, errno.errorcode.get(problem, ""))

@@ -1,0 +1,343 @@
+"""From libcurl into Python: every function that C calls, and what becomes of its exceptions.
+
+The story of a callback:
+
+1. The user sets a callable; the handle keeps it, and tells C to install the trampoline of that option
+   (`_native/callbacks.c`), with the C part of the handle as its data.
+2. Python keeps the handle in `handles`, under a number that is never used twice, by weak reference.
+3. libcurl calls the trampoline, in the thread that drives the transfer, which let go of the GIL.
+4. The trampoline passes the number to a function of this module, which takes the GIL.
+5. It finds the handle and the callable, converts arguments, calls, and converts what is returned.
+6. An exception goes to `failed`, which hands it to the handle: it is kept, and C's `stopped` is set,
+   so that no callback of this transfer is entered any more and libcurl ends it.
+7. The call that drives the transfer returns to Python, finds the exception and raises it.
+
+Callbacks come at the latest while their handle is closed; C makes sure of that by closing before it
+frees. The closer of a socket is another matter: `connections` tells its story.
+"""
+
+from __future__ import annotations
+
+import sys
+from operator import index
+
+from libcurl._native import ffi, lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, Protocol
+
+    class Handle(Protocol):
+        """What this module needs of an easy handle."""
+
+        _callbacks: dict[int, Callable[..., Any]]
+
+        def _failed(self, exception: BaseException) -> None: ...
+
+
+#: The handles that have callbacks, by the number that C knows them by.
+handles: dict[int, Callable[[], Handle | None]] = {}
+
+_unpack = ffi.unpack
+_string = ffi.string
+
+
+def report(exception: BaseException, where: object) -> None:
+    """Show an exception that no call is left to raise, as Python does for those in finalizers."""
+    hook = sys.unraisablehook
+    if hook is not sys.__unraisablehook__:
+        from types import SimpleNamespace
+
+        hook(
+            SimpleNamespace(  # type: ignore[arg-type]
+                exc_type=type(exception),
+                exc_value=exception,
+                exc_traceback=exception.__traceback__,
+                err_msg=None,
+                object=where,
+            )
+        )
+    elif sys.stderr is not None:
+        import traceback
+
+        lines = traceback.format_exception(type(exception), exception, exception.__traceback__)
+        sys.stderr.write(f"Exception ignored in: {where!r}\n{''.join(lines)}")
+
+
+def failed(
+    kind: type[BaseException], exception: BaseException, traceback: TracebackType | None
+) -> None:
+    """cffi's onerror: sees even what is raised before a callback's first line (a Ctrl-C)."""
+    found = None
+    if traceback is not None:
+        found = handles.get(traceback.tb_frame.f_locals.get("easy", 0))
+    handle = found() if found else None
+    if handle is None:
+        report(exception, "a libcurl callback")
+    else:
+        handle._failed(exception)
+
+
+def callback(easy: int, option: int) -> Callable[..., Any]:
+    """The callable of a handle."""
+    handle = handles[easy]()
+    assert handle is not None, "C calls no handle that is gone"
+    return handle._callbacks[option]
+
+
+def integer(value: object, none: int, option: str) -> int:
+    """What a callback has returned, None standing for success."""
+    if value is None:
+        return none
+    try:
+        return index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(
+            f"CURLOPT_{option} returned {type(value).__name__}, expected int or None"
+        ) from None
+
+
+def text(string: Any) -> str:
+    """A C string of libcurl's."""
+    found: bytes = _string(string)
+    return found.decode("utf-8", "surrogateescape")
+
+
+# The body and the headers.
+
+_WRITEFUNCTION = lib.CURLOPT_WRITEFUNCTION
+_HEADERFUNCTION = lib.CURLOPT_HEADERFUNCTION
+_READFUNCTION = lib.CURLOPT_READFUNCTION
+_READ_MOST = lib.CURL_READFUNC_PAUSE
+
+
+@ffi.def_extern(error=lib.CURL_WRITEFUNC_ERROR, onerror=failed)
+def python_write(easy: int, data: Any, size: int) -> int:
+    """CURLOPT_WRITEFUNCTION."""
+    taken = callback(easy, _WRITEFUNCTION)(_unpack(data, size))
+    return size if taken is None else integer(taken, size, "WRITEFUNCTION") & _SIZE_MAX
+
+
+@ffi.def_extern(error=lib.CURL_WRITEFUNC_ERROR, onerror=failed)
+def python_header(easy: int, data: Any, size: int) -> int:
+    """CURLOPT_HEADERFUNCTION."""
+    taken = callback(easy, _HEADERFUNCTION)(_unpack(data, size))
+    return size if taken is None else integer(taken, size, "HEADERFUNCTION") & _SIZE_MAX
+
+
+@ffi.def_extern(error=lib.CURL_WRITEFUNC_ERROR, onerror=failed)
+def python_interleave(easy: int, data: Any, size: int) -> int:
+    """CURLOPT_INTERLEAVEFUNCTION."""
+    taken = callback(easy, lib.CURLOPT_INTERLEAVEFUNCTION)(_unpack(data, size))
+    return size if taken is None else integer(taken, size, "INTERLEAVEFUNCTION") & _SIZE_MAX
+
+
+@ffi.def_extern(error=lib.CURL_READFUNC_ABORT, onerror=failed)
+def python_read(easy: int, data: Any, size: int) -> int:
+    """CURLOPT_READFUNCTION: bytes of at most `size`, or one of the READFUNC codes."""
+    given = callback(easy, _READFUNCTION)(size)
+    if type(given) is not bytes:
+        if isinstance(given, int):
+            return given
+        if given is None or isinstance(given, str):
+            raise TypeError(
+                f"CURLOPT_READFUNCTION returned {type(given).__name__}, expected bytes or an int"
+            )
+        given = bytes(memoryview(given))
+    if len(given) > size:
+        raise ValueError(
+            f"CURLOPT_READFUNCTION returned {len(given)} bytes where {size} were asked for"
+        )
+    ffi.memmove(data, given, len(given))
+    return len(given)
+
+
+@ffi.def_extern(error=lib.CURL_SEEKFUNC_FAIL, onerror=failed)
+def python_seek(easy: int, offset: int, origin: int) -> int:
+    """CURLOPT_SEEKFUNCTION."""
+    answer = callback(easy, lib.CURLOPT_SEEKFUNCTION)(offset, origin)
+    return integer(answer, lib.CURL_SEEKFUNC_OK, "SEEKFUNCTION")
+
+
+@ffi.def_extern(error=lib.CURLIOE_FAILRESTART, onerror=failed)
+def python_ioctl(easy: int, command: int) -> int:
+    """CURLOPT_IOCTLFUNCTION."""
+    answer = callback(easy, lib.CURLOPT_IOCTLFUNCTION)(command)
+    return integer(answer, lib.CURLIOE_OK, "IOCTLFUNCTION")
+
+
+@ffi.def_extern(error=lib.CURL_TRAILERFUNC_ABORT, onerror=failed)
+def python_trailer(easy: int, list_: Any) -> int:
+    """CURLOPT_TRAILERFUNCTION: an iterable of "Name: value"."""
+    for line in callback(easy, lib.CURLOPT_TRAILERFUNCTION)() or ():
+        if not lib.list_append(list_, line.encode() if isinstance(line, str) else bytes(line)):
+            raise MemoryError
+    return lib.CURL_TRAILERFUNC_OK  # type: ignore[no-any-return]
+
+
+# Progress and debugging.
+
+
+@ffi.def_extern(error=1, onerror=failed)
+def python_xferinfo(easy: int, dltotal: int, dlnow: int, ultotal: int, ulnow: int) -> int:
+    """CURLOPT_XFERINFOFUNCTION."""
+    answer = callback(easy, lib.CURLOPT_XFERINFOFUNCTION)(dltotal, dlnow, ultotal, ulnow)
+    return integer(answer, 0, "XFERINFOFUNCTION")
+
+
+@ffi.def_extern(error=1, onerror=failed)
+def python_progress(easy: int, dltotal: float, dlnow: float, ultotal: float, ulnow: float) -> int:
+    """CURLOPT_PROGRESSFUNCTION."""
+    answer = callback(easy, lib.CURLOPT_PROGRESSFUNCTION)(dltotal, dlnow, ultotal, ulnow)
+    return integer(answer, 0, "PROGRESSFUNCTION")
+
+
+@ffi.def_extern(error=0, onerror=failed)
+def python_debug(easy: int, type: int, data: Any, size: int) -> int:
+    """CURLOPT_DEBUGFUNCTION: what it returns is libcurl's to ignore."""
+    callback(easy, lib.CURLOPT_DEBUGFUNCTION)(type, _unpack(data, size))
+    return 0
+
+
+# Resolving, and the request about to go out.
+
+
+@ffi.def_extern(error=1, onerror=failed)
+def python_resolver_start(easy: int, resolver: Any) -> int:
+    """CURLOPT_RESOLVER_START_FUNCTION."""
+    answer = callback(easy, lib.CURLOPT_RESOLVER_START_FUNCTION)()
+    return integer(answer, 0, "RESOLVER_START_FUNCTION")
+
+
+@ffi.def_extern(error=lib.CURL_PREREQFUNC_ABORT, onerror=failed)
+def python_prereq(
+    easy: int, primary_ip: Any, local_ip: Any, primary_port: int, local_port: int
+) -> int:
+    """CURLOPT_PREREQFUNCTION."""
+    answer = callback(easy, lib.CURLOPT_PREREQFUNCTION)(
+        text(primary_ip), text(local_ip), primary_port, local_port
+    )
+    return integer(answer, lib.CURL_PREREQFUNC_OK, "PREREQFUNCTION")
+
+
+# TLS, SSH, HSTS.
+
+
+@ffi.def_extern(error=lib.CURLE_ABORTED_BY_CALLBACK, onerror=failed)
+def python_ssl_ctx(easy: int, ssl_ctx: Any) -> int:
+    """CURLOPT_SSL_CTX_FUNCTION: the TLS library's context, as an address."""
+    answer = callback(easy, lib.CURLOPT_SSL_CTX_FUNCTION)(int(ffi.cast("uintptr_t", ssl_ctx)))
+    return integer(answer, lib.CURLE_OK, "SSL_CTX_FUNCTION")
+
+
+def _key(key: Any) -> tuple[bytes, int] | None:
+    """A key of SSH; libcurl gives a length where it is no string."""
+    if not key:
+        return None
+    return (_unpack(key.key, key.len) if key.len else _string(key.key)), key.keytype
+
+
+@ffi.def_extern(error=lib.CURLKHSTAT_REJECT, onerror=failed)
+def python_sshkey(easy: int, known: Any, found: Any, match: int) -> int:
+    """CURLOPT_SSH_KEYFUNCTION: keys are (bytes, CURLKHTYPE)."""
+    answer = callback(easy, lib.CURLOPT_SSH_KEYFUNCTION)(_key(known), _key(found), match)
+    return integer(answer, lib.CURLKHSTAT_REJECT, "SSH_KEYFUNCTION")
+
+
+@ffi.def_extern(error=lib.CURLKHMATCH_MISMATCH, onerror=failed)
+def python_sshhostkey(easy: int, type: int, key: Any, size: int) -> int:
+    """CURLOPT_SSH_HOSTKEYFUNCTION."""
+    answer = callback(easy, lib.CURLOPT_SSH_HOSTKEYFUNCTION)(type, _unpack(key, size))
+    return integer(answer, lib.CURLKHMATCH_MISMATCH, "SSH_HOSTKEYFUNCTION")
+
+
+@ffi.def_extern(error=lib.CURLSTS_FAIL, onerror=failed)
+def python_hstsread(easy: int, entry: Any) -> int:
+    """CURLOPT_HSTSREADFUNCTION: (host, include_subdomains, expire), None when there are no more."""
+    given = callback(easy, lib.CURLOPT_HSTSREADFUNCTION)()
+    if given is None:
+        return lib.CURLSTS_DONE  # type: ignore[no-any-return]
+    host, subdomains, expire = given
+    name = host.encode("idna") if isinstance(host, str) else bytes(host)
+    if len(name) >= entry.namelen:
+        raise ValueError("CURLOPT_HSTSREADFUNCTION returned a host name that is too long")
+    stamp = (expire or "").encode("ascii")
+    if len(stamp) > 17:
+        raise ValueError('CURLOPT_HSTSREADFUNCTION: expected an expiry of "YYYYMMDD HH:MM:SS"')
+    ffi.memmove(entry.name, name + b"\0", len(name) + 1)
+    ffi.memmove(entry.expire, stamp + b"\0", len(stamp) + 1)
+    entry.includeSubDomains = bool(subdomains)
+    return lib.CURLSTS_OK  # type: ignore[no-any-return]
+
+
+@ffi.def_extern(error=lib.CURLSTS_FAIL, onerror=failed)
+def python_hstswrite(easy: int, entry: Any, place: Any) -> int:
+    """CURLOPT_HSTSWRITEFUNCTION: (host, include_subdomains, expire), and (index, total)."""
+    answer = callback(easy, lib.CURLOPT_HSTSWRITEFUNCTION)(
+        (text(entry.name), bool(entry.includeSubDomains), text(entry.expire)),
+        (place.index, place.total),
+    )
+    return integer(answer, lib.CURLSTS_OK, "HSTSWRITEFUNCTION")
+
+
+# FTP's wildcards.
+
+
+@ffi.def_extern(error=lib.CURL_FNMATCHFUNC_FAIL, onerror=failed)
+def python_fnmatch(easy: int, pattern: Any, string: Any) -> int:
+    """CURLOPT_FNMATCH_FUNCTION: True or False as Python's fnmatch, or a FNMATCHFUNC code."""
+    answer = callback(easy, lib.CURLOPT_FNMATCH_FUNCTION)(text(pattern), text(string))
+    if isinstance(answer, bool):
+        answer = lib.CURL_FNMATCHFUNC_MATCH if answer else lib.CURL_FNMATCHFUNC_NOMATCH
+    return integer(answer, lib.CURL_FNMATCHFUNC_NOMATCH, "FNMATCH_FUNCTION")
+
+
+@ffi.def_extern(error=lib.CURL_CHUNK_BGN_FUNC_FAIL, onerror=failed)
+def python_chunk_bgn(easy: int, info: Any, remains: int) -> int:
+    """CURLOPT_CHUNK_BGN_FUNCTION: what is known of the file, and how many come after it."""
+    strings = {
+        name: text(value)
+        for name in ("time", "perm", "user", "group", "target")
+        if (value := getattr(info.strings, name))
+    }
+    known = {
+        "filename": text(info.filename),
+        "filetype": info.filetype,
+        "size": info.size if info.flags & lib.CURLFINFOFLAG_KNOWN_SIZE else None,
+        "perm": info.perm if info.flags & lib.CURLFINFOFLAG_KNOWN_PERM else None,
+        "strings": strings,
+    }
+    from types import SimpleNamespace
+
+    answer = callback(easy, lib.CURLOPT_CHUNK_BGN_FUNCTION)(SimpleNamespace(**known), remains)
+    return integer(answer, lib.CURL_CHUNK_BGN_FUNC_OK, "CHUNK_BGN_FUNCTION")
+
+
+@ffi.def_extern(error=lib.CURL_CHUNK_END_FUNC_FAIL, onerror=failed)
+def python_chunk_end(easy: int) -> int:
+    """CURLOPT_CHUNK_END_FUNCTION."""
+    answer = callback(easy, lib.CURLOPT_CHUNK_END_FUNCTION)()
+    return integer(answer, lib.CURL_CHUNK_END_FUNC_OK, "CHUNK_END_FUNCTION")
+
+
+# Sockets. The closer is in `connections`.
+
+
+@ffi.def_extern(error=lib.CURL_SOCKET_BAD, onerror=failed)
+def python_opensocket(easy: int, purpose: int, address: Any) -> int:
+    """CURLOPT_OPENSOCKETFUNCTION."""
+    from libcurl.address import open_socket
+
+    return open_socket(callback(easy, lib.CURLOPT_OPENSOCKETFUNCTION), purpose, address)
+
+
+@ffi.def_extern(error=lib.CURL_SOCKOPT_ERROR, onerror=failed)
+def python_sockopt(easy: int, fd: int, purpose: int) -> int:
+    """CURLOPT_SOCKOPTFUNCTION."""
+    answer = callback(easy, lib.CURLOPT_SOCKOPTFUNCTION)(fd, purpose)
+    return integer(answer, lib.CURL_SOCKOPT_OK, "SOCKOPTFUNCTION")
+
+
+_SIZE_MAX = (1 << 8 * ffi.sizeof("size_t")) - 1

@@ -1,0 +1,182 @@
+"""Who closes a connection's socket, and what keeps that closer alive.
+
+The story of a connection:
+
+1. An easy is given a closesocketfunction. It becomes a `Closer`, an immutable cell under a number that
+   is never used twice; that number, not a pointer, is CLOSESOCKETDATA.
+2. libcurl makes a connection and copies (function, number) into it. Nothing done to the easy from then
+   on changes what this connection will call: not another closer, reset, close or collection.
+3. libcurl opens the connection's socket through our C opener, which books the descriptor under the
+   number that is current then (`_native/sockets.c`).
+4. The connection lives in a cache: the easy's own, or that of the multi or the share it was used with.
+   Each is a `ConnectionCache` here, and holds the closers that its connections may call.
+5. libcurl closes the socket, from whatever transfer, in whatever thread. C strikes out the booking,
+   then calls `python_closesocket` with the number, which finds the closer and calls it, once.
+6. A closer that no easy has set and no descriptor is booked under is dropped: at once where it is
+   replaced, after the next call of its cache where the last socket was closed by one (never inside a
+   callback, where libcurl may still be about to use it).
+7. The cache is destroyed: libcurl has closed what it could; what it closed behind our back (an accepted
+   FTP data connection, say) is struck out, and everything is released.
+
+A closer replaced while its easy is in a transfer is kept by its successor: a connection that is still
+being resolved may have copied it in step 2, and will be booked under the successor in step 3.
+
+Registered by weak reference, so that a closer which refers to its own easy is no leak: a cache that is
+collected as part of a cycle pins its closers before libcurl closes through them.
+"""
+
+from __future__ import annotations
+
+from _weakref import ref
+from operator import index
+
+from libcurl._native import ffi, lib
+from libcurl.callbacks import report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, Protocol
+
+    class Setter(Protocol):
+        """What this module needs of the easy handle that set a closer."""
+
+        def _closer_failed(self, exception: BaseException) -> bool: ...
+
+
+#: Every closer that may still be called, by its number.
+closers: dict[int, Callable[[], Closer | None]] = {}
+
+
+class Closer:
+    """A closesocketfunction and what holds it."""
+
+    __slots__ = ("__weakref__", "caches", "function", "holders", "id", "predecessor", "setter")
+
+    def __init__(self, function: Callable[[int], Any] | None, setter: Setter) -> None:
+        """`function` None stands for libcurl's own way of closing."""
+        self.id: int = lib.new_id()
+        self.function = function
+        self.setter: Callable[[], Setter | None] = ref(setter)
+        self.caches: list[ConnectionCache] = []
+        self.holders = 1  # the easy that set it, and successors
+        self.predecessor: Closer | None = None
+        closers[self.id] = ref(self)
+
+    def succeed(self, predecessor: Closer) -> None:
+        """Keep the closer that this one replaces in the middle of a transfer."""
+        predecessor.holders += 1
+        self.predecessor = predecessor
+
+    def release(self) -> None:
+        """One holder less. Dropped at once, unless a descriptor is booked under it."""
+        closer: Closer | None = self
+        while closer is not None:
+            closer.holders -= 1
+            if closer.holders:
+                return
+            if lib.sockets_booked(closer.id):
+                for cache in closer.caches:
+                    cache.released = True
+                return
+            closer = closer._drop()
+
+    def _drop(self) -> Closer | None:
+        """Nobody can call it any more. Returns the predecessor, whose holder it was."""
+        for cache in self.caches:
+            del cache.closers[self.id]
+        self.caches = []
+        closers.pop(self.id, None)
+        predecessor, self.predecessor = self.predecessor, None
+        return predecessor
+
+
+class ConnectionCache:
+    """What keeps the closers of one of libcurl's connection caches alive."""
+
+    __slots__ = ("closers", "released")
+
+    def __init__(self) -> None:
+        self.closers: dict[int, Closer] = {}
+        self.released = False  # whether one of them has no holders
+
+    def hold(self, closer: Closer) -> None:
+        """Connections of this cache may call `closer` from now on."""
+        if closer.id not in self.closers:
+            self.closers[closer.id] = closer
+            closer.caches.append(self)
+
+    def settle(self) -> None:
+        """After a call into libcurl: drop what neither an easy nor a descriptor holds any more."""
+        if self.released:
+            self.released = False
+            for closer in list(self.closers.values()):
+                if not closer.holders:
+                    closer.holders = 1
+                    closer.release()
+
+    def pin(self) -> None:
+        """Before libcurl destroys the cache: closers are to be found whatever becomes of weak references."""
+        for closer in self.closers.values():
+            closers[closer.id] = lambda closer=closer: closer  # type: ignore[misc]
+
+    def destroyed(self) -> None:
+        """After libcurl has destroyed the cache."""
+        for closer in list(self.closers.values()):
+            closer.caches.remove(self)
+            del self.closers[closer.id]
+            if closer.caches:
+                closers[closer.id] = ref(closer)
+                continue
+            lib.sockets_forget(closer.id)
+            if closer.holders:
+                closers[closer.id] = ref(closer)
+            else:
+                closer.holders = 1
+                closer.release()
+
+
+def _failed(
+    kind: type[BaseException], exception: BaseException, traceback: TracebackType | None
+) -> int | None:
+    """cffi's onerror for closers: the easy that set it raises it, or nobody can."""
+    if traceback is None:
+        report(exception, "CURLOPT_CLOSESOCKETFUNCTION")
+        return None
+    values = traceback.tb_frame.f_locals
+    found = closers.get(values.get("closer", 0))
+    closer = found() if found else None
+    setter = closer.setter() if closer is not None else None
+    if setter is None or not setter._closer_failed(exception):
+        if isinstance(exception, Exception):
+            report(exception, "CURLOPT_CLOSESOCKETFUNCTION")
+        else:
+            interruptions.append(exception)
+    # Interrupted before it called anything: the descriptor is still to be closed.
+    return None if "function" in values else python_closesocket(values["closer"], values["fd"])
+
+
+#: KeyboardInterrupt and SystemExit that no handle was there for: the next call to return raises them.
+interruptions: list[BaseException] = []
+
+
+def python_closesocket(closer: int, fd: int) -> int:
+    """CURLOPT_CLOSESOCKETFUNCTION. -1 leaves the descriptor to C."""
+    found = closers.get(closer)
+    cell = found() if found else None
+    if cell is None or cell.function is None:
+        return -1
+    function = cell.function
+    answer = function(fd)
+    if answer is None:
+        return 0
+    try:
+        return 1 if index(answer) else 0
+    except TypeError:
+        raise TypeError(
+            f"CURLOPT_CLOSESOCKETFUNCTION returned {type(answer).__name__}, expected 0, 1 or None"
+        ) from None
+
+
+ffi.def_extern("python_closesocket", error=1, onerror=_failed)(python_closesocket)

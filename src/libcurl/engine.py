@@ -1,0 +1,450 @@
+"""The private base of the easy handles of both faces: options, transfers, lifetime.
+
+What libcurl points to on behalf of a handle has one owner: lists, the error buffer and the collected
+body belong to the C part (`_native/shims.h`, struct easy), buffers and objects of Python to `_kept`,
+callables to `_callbacks`, closers to the connection cache (`connections`). C frees its part only after
+curl_easy_cleanup has returned.
+
+A handle is used by one thread at a time: every shim checks it, in C, and another thread gets a
+RuntimeError. Callbacks run in the thread that performs, and may use their handle.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from _weakref import ref
+
+from libcurl import connections
+from libcurl._native import ffi, lib
+from libcurl.callbacks import handles, report
+from libcurl.connections import Closer, ConnectionCache
+from libcurl.errors import REFUSALS, Error, NotSupported, easy_error, refusal
+from libcurl.options import BLOB, LIST, NUMBER, SPECIAL, TEXT, Option, by_name, by_number
+from libcurl.raw import LOADED_TEXT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+#: How long libcurl is left alone before Python may look at signals, in milliseconds.
+SLICE = 100
+
+# What was bound late would be gone when a finalizer runs at interpreter exit.
+_perform = lib.easy_perform
+_RUNNING = lib.HANDLE_RUNNING
+
+
+class Engine:
+    """An easy handle (CURL). Each face derives its own class from this one."""
+
+    __slots__ = (
+        "__weakref__",
+        "_body",
+        "_cache",
+        "_callbacks",
+        "_closer",
+        "_exception",
+        "_handle",
+        "_kept",
+        "_settings",
+        "_state",
+    )
+
+    #: What the face calls such a handle in its messages.
+    _kind = "Easy handle"
+    #: How the face sets options that take a callback or an object, by name.
+    _special: dict[str, Callable[[Any, Option, Any], None]]
+
+    _handle: Any
+    _body: bytes | None
+    _cache: ConnectionCache | None
+    _callbacks: dict[int, Callable[..., Any]]
+    _closer: Closer | None
+    _exception: BaseException | None
+    _kept: dict[int, Any] | None
+    _settings: dict[Option, Any]
+    _state: int
+
+    # -- Life ------------------------------------------------------------------------------------
+
+    def _begin(self, handle: Any = None) -> None:
+        """Take a handle of C's, or make one (curl_easy_init)."""
+        if handle is None:
+            _initialize()
+            handle = lib.easy_new()
+        if not handle:
+            raise MemoryError("curl_easy_init failed")
+        self._handle = ffi.gc(handle, lib.easy_free)
+        self._body = self._cache = self._closer = self._exception = self._kept = None
+        self._callbacks = {}
+        self._settings = {}
+
+    def _register(self) -> None:
+        """From now on libcurl may call back: be found, and be closed before the interpreter goes."""
+        handles.setdefault(self._handle.id, ref(self))
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+        return not self._handle.curl
+
+    def close(self) -> None:
+        """Close the handle and the connections of its own cache (curl_easy_cleanup).
+
+        Closers are called; an exception of theirs is raised when all is done. In a callback of this
+        handle's own, the transfer is stopped and the handle closed when it ends. Idempotent. In a forked
+        child the handle is let go of, its connections are the parent's.
+        """
+        exceptions = self._close()
+        if exceptions:
+            first, *rest = exceptions
+            for exception in rest:
+                report(exception, self)
+            raise first
+
+    def _close(self) -> list[BaseException]:
+        """Close; return what closers have raised."""
+        handle = self._handle
+        cache = self._cache
+        if cache is not None:
+            cache.pin()
+        try:
+            code = lib.easy_close(handle)
+            if code == lib.HANDLE_DEFERRED:
+                return []
+            if code:
+                raise refusal(code, self._kind)
+        finally:
+            if cache is not None and not handle.curl:
+                self._closer, closer = None, self._closer
+                if closer is not None:
+                    closer.release()
+                cache.destroyed()
+                self._cache = None
+        handles.pop(handle.id, None)
+        self._callbacks = {}
+        self._settings = {}
+        self._kept = None
+        return self._take_exceptions()
+
+    def __del__(self) -> None:
+        try:
+            if self._handle.curl:
+                for exception in self._close():
+                    report(exception, self)
+        except AttributeError:
+            pass  # a constructor that failed, or an interpreter that is gone
+
+    def _take_exceptions(self) -> list[BaseException]:
+        """What callbacks have left for the call in progress to raise."""
+        exception, self._exception = self._exception, None
+        found = [] if exception is None else [exception]
+        while connections.interruptions:
+            found.append(connections.interruptions.pop(0))
+        return found
+
+    def _failed(self, exception: BaseException) -> None:
+        """A callback of this handle has raised: stop the transfer, keep the exception for its caller."""
+        self._handle.stopped = 1
+        if self._exception is None:
+            self._exception = exception
+        else:
+            report(exception, self)
+
+    def _closer_failed(self, exception: BaseException) -> bool:
+        """A closer that was set here has raised: whether a call of this very handle will raise it."""
+        handle = self._handle
+        if not (handle.performing or handle.inside.depth):
+            return False
+        self._failed(exception)
+        return True
+
+    # -- Transfer --------------------------------------------------------------------------------
+
+    def _transfer(self) -> int:
+        """Perform in slices, with signals heard in between. Returns the CURLcode."""
+        handle = self._handle
+        self._body = None
+        try:
+            code: int = _perform(handle, SLICE)
+            while code == _RUNNING:
+                code = _perform(handle, SLICE)
+        except BaseException:
+            lib.easy_abandon(handle)
+            if self._cache is not None:
+                self._cache.settle()
+            raise
+        return code
+
+    def _after(self, code: int) -> None:
+        """After a call into libcurl that may have called back: raise what there is to raise."""
+        if self._cache is not None:
+            self._cache.settle()
+        exceptions = self._take_exceptions()
+        if self._handle.closing:
+            exceptions += self._close()
+        if exceptions:
+            first, *rest = exceptions
+            for exception in rest:
+                report(exception, self)
+            raise first
+        if code:
+            raise self._error(code)
+
+    def _in_transfer(self) -> bool:
+        return bool(self._handle.performing or self._handle.joined)
+
+    def _error(self, code: int) -> Exception:
+        """The exception for what a shim has answered."""
+        if code in REFUSALS:
+            return refusal(code, self._kind)
+        handle = self._handle
+        message = ""
+        errno = 0
+        if handle.curl:
+            if handle.error:
+                message = ffi.string(handle.error).decode("utf-8", "replace").rstrip()
+            if not lib.easy_getinfo(handle, lib.CURLINFO_OS_ERRNO):
+                errno = handle.info.number
+        return self._make_error(code, message, errno)
+
+    def _make_error(self, code: int, message: str, errno: int) -> Exception:
+        """Hook: the face's exception for a CURLcode."""
+        return easy_error(code, message, errno)
+
+    # -- Options ---------------------------------------------------------------------------------
+
+    def _set_many(self, options: dict[str, Any]) -> None:
+        """Set options by name, in order; those that C can take together go in one call."""
+        batch: list[tuple[Option, Any]] = []
+        settings: list[int] = []
+        texts: list[bytes] = []
+        size = 0
+        unset: list[Option] = []
+        for name, value in options.items():
+            option = by_name[name]
+            if value is None:
+                unset.append(option)
+            elif option.kind == NUMBER:
+                settings += (option.id, option.number(value))
+                batch.append((option, value))
+            elif option.kind == TEXT:
+                text = option.text(value) + b"\0"
+                settings += (option.id, size)
+                texts.append(text)
+                size += len(text)
+                batch.append((option, value))
+            else:
+                if batch:
+                    self._set_batch(batch, settings, b"".join(texts))
+                    batch, settings, texts, size = [], [], [], 0
+                self._set(option, value)
+        if batch:
+            self._set_batch(batch, settings, b"".join(texts))
+        if unset:
+            self._unset(unset)
+
+    def _set_batch(self, batch: list[tuple[Option, Any]], settings: list[int], texts: bytes) -> None:
+        done = ffi.new("int *")
+        code = lib.easy_set_many(self._handle, settings, len(batch), texts, done)
+        self._settings.update(batch[: done[0]])
+        if code:
+            failed, value = batch[done[0]] if done[0] < len(batch) else batch[0]
+            raise self._option_error(code, failed, value)
+
+    def _set(self, option: Option, value: Any) -> None:
+        """Set one option, whatever its kind; None unsets."""
+        if value is None:
+            self._unset([option])
+            return
+        handle = self._handle
+        kind = option.kind
+        if kind == NUMBER:
+            code = lib.easy_set_number(handle, option.id, option.number(value))
+        elif kind == TEXT:
+            code = lib.easy_set_text(handle, option.id, option.text(value))
+        elif kind == LIST:
+            if not isinstance(value, (list, tuple)):
+                value = list(value) if hasattr(value, "__iter__") else value
+            items = option.list(value)
+            code = lib.easy_set_list(handle, option.id, items, len(items))
+        elif kind == BLOB:
+            try:
+                value = bytes(memoryview(value))
+            except TypeError:
+                raise option.refused(value, "a bytes-like object") from None
+            code = lib.easy_set_blob(handle, option.id, ffi.from_buffer(value), len(value))
+        else:
+            self._set_special(option, value)
+            return
+        if code:
+            raise self._option_error(code, option, value)
+        self._settings[option] = value
+
+    def _set_special(self, option: Option, value: Any) -> None:
+        """Set or unset an option that takes a callback or an object."""
+        setter = self._special.get(option.name)
+        if setter is None:
+            raise TypeError(
+                f"CURLOPT_{option.name.upper()} is not for Python: "
+                "use a closure, or libcurl.raw which has it"
+            )
+        setter(self, option, value)
+
+    def _option_error(self, code: int, option: Option, value: object) -> Exception:
+        """The exception for an option that libcurl refuses. Values may be secrets: types are told."""
+        name = f"CURLOPT_{option.name.upper()}"
+        if code in REFUSALS:
+            return refusal(code, self._kind)
+        if code in (lib.CURLE_UNKNOWN_OPTION, lib.CURLE_NOT_BUILT_IN):
+            return NotSupported(code, f"{name} is not built into this libcurl {LOADED_TEXT}")
+        reason = ffi.string(lib.curl_easy_strerror(code)).decode()
+        shown = value if option.kind == NUMBER else type(value).__name__
+        return self._make_error(code, f"{name} refuses {shown!r}: {reason}", 0)
+
+    def _unset(self, options: list[Option]) -> None:
+        """Back to libcurl's defaults, of which there is no table.
+
+        A callback, list or object is unset by NULL. For the rest, curl_easy_reset and setting again what
+        else is set; connections, cookies and sessions survive that.
+        """
+        left = False
+        for option in options:
+            if option.kind == SPECIAL:
+                self._set_special(option, None)
+            elif option.kind == LIST:
+                code = lib.easy_set_list(self._handle, option.id, b"", 0)
+                if code:
+                    raise self._option_error(code, option, None)
+                self._settings.pop(option, None)
+            elif option in self._settings:
+                left = True
+        if not left:
+            if self.closed:
+                raise refusal(lib.HANDLE_CLOSED, self._kind)
+            return
+        if self._in_transfer():
+            names = ", ".join(f"CURLOPT_{option.name.upper()}" for option in options)
+            raise RuntimeError(f"{names} cannot be unset during a transfer")
+        keep = {
+            option: value
+            for option, value in self._settings.items()
+            if option not in options and option.id != lib.CURLOPT_COOKIELIST
+        }
+        self._reset_options()
+        self._restore(keep)
+
+    def _reset_options(self) -> None:
+        """curl_easy_reset, of options only: Python's callables and objects stay where they are."""
+        code = lib.easy_reset(self._handle)
+        if code:
+            raise self._error(code)
+        self._settings = {}
+
+    def _restore(self, settings: dict[Option, Any]) -> None:
+        """After a reset: set again these settings, and every callback and object that Python holds."""
+        handle = self._handle
+        for option, value in settings.items():
+            self._set(option, value)
+        for number, function in list(self._callbacks.items()):
+            self._set_special(by_number[number], function)
+        closer = self._closer
+        if closer is not None:
+            lib.easy_set_closer(handle, closer.id, closer.function is not None)
+
+    def _reset(self) -> None:
+        """curl_easy_reset: everything Python holds for the options is let go of."""
+        if self._in_transfer():
+            raise RuntimeError("a handle cannot be reset during its transfer")
+        self._reset_options()
+        closer, self._closer = self._closer, None
+        self._callbacks = {}
+        self._kept = None
+        self._body = None
+        if closer is not None:
+            closer.release()
+
+    # -- Callbacks and objects -------------------------------------------------------------------
+
+    def _set_callback(self, option: Option, function: Callable[..., Any] | None) -> None:
+        """Install a callable, or nothing."""
+        if function is not None:
+            if not callable(function):
+                raise option.refused(function, "a callable")
+            self._register()
+        code = lib.easy_set_callback(self._handle, option.id, function is not None)
+        if code:
+            raise self._option_error(code, option, function)
+        if function is None:
+            self._callbacks.pop(option.id, None)
+        else:
+            self._callbacks[option.id] = function
+
+    def _set_closer(self, option: Option, function: Callable[[int], Any] | None) -> None:
+        """Install a closer for the connections that will be made (see `connections`)."""
+        if function is not None and not callable(function):
+            raise option.refused(function, "a callable")
+        replaced = self._closer
+        if function is None and replaced is None:
+            if self.closed:
+                raise refusal(lib.HANDLE_CLOSED, self._kind)
+            return
+        closer = None
+        if function is not None or self._in_transfer():
+            closer = Closer(function, self)
+        code = lib.easy_set_closer(
+            self._handle, closer.id if closer is not None else 0, function is not None
+        )
+        if code:
+            if closer is not None:
+                closer.release()
+            raise self._option_error(code, option, function)
+        if closer is not None:
+            self._register()
+            if self._cache is None:
+                self._cache = ConnectionCache()
+            for cache in self._caches():
+                cache.hold(closer)
+            if replaced is not None and self._in_transfer():
+                closer.succeed(replaced)
+        self._closer = closer
+        if replaced is not None:
+            replaced.release()
+
+    def _caches(self) -> list[ConnectionCache]:
+        """Hook: the caches that this handle's connections may live in."""
+        return [] if self._cache is None else [self._cache]
+
+    def _keep(self, option: int, value: Any) -> None:
+        """Own what libcurl points to; None lets go."""
+        if value is not None:
+            if self._kept is None:
+                self._kept = {}
+            self._kept[option] = value
+        elif self._kept is not None:
+            self._kept.pop(option, None)
+
+
+def _initialize() -> None:
+    """libcurl's global state, at the first handle."""
+    code = lib.library_init()
+    if code:
+        raise Error(code, "curl_global_init failed")
+
+
+@atexit.register
+def _close_all() -> None:
+    """Interpreter exit: closers are called while Python can still run them."""
+    for found in list(handles.values()):
+        handle = found()
+        if isinstance(handle, Engine):
+            try:
+                exceptions = handle._close()
+            except RuntimeError:
+                continue  # in use by a daemon thread
+            for exception in exceptions:
+                report(exception, handle)
+    if sys.stdout is not None:
+        sys.stdout.flush()

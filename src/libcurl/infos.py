@@ -1,0 +1,146 @@
+"""What libcurl knows of a transfer: getinfo. The type of an info is part of its number."""
+
+from __future__ import annotations
+
+from operator import index
+
+from libcurl._native import ffi, lib
+from libcurl.engine import Engine
+from libcurl.options import by_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_STRING = lib.CURLINFO_STRING
+_LONG = lib.CURLINFO_LONG
+_DOUBLE = lib.CURLINFO_DOUBLE
+_SLIST = lib.CURLINFO_SLIST
+_SOCKET = lib.CURLINFO_SOCKET
+_OFF_T = lib.CURLINFO_OFF_T
+_TYPES = lib.CURLINFO_TYPEMASK
+
+_numbers: dict[str, int] = {}
+
+
+def number(info: int | str) -> int:
+    """The CURLINFO that an Info, an int or a name means."""
+    if not isinstance(info, str):
+        return index(info)
+    found = _numbers.get(info)
+    if found is None:
+        from libcurl import constants
+
+        members = constants.members("Info")
+        name = info.upper().removeprefix("CURLINFO_")
+        if name not in members:
+            from difflib import get_close_matches
+
+            close = get_close_matches(info.lower(), [member.lower() for member in members], 1)
+            hint = f": did you mean {close[0]!r}?" if close else ""
+            raise AttributeError(f"{info!r} is no info of libcurl{hint}")
+        found = _numbers[info] = members[name]
+    return found
+
+
+def getinfo_raw(easy: Engine, info: int | str) -> Any:
+    """The value of an info, strings as bytes."""
+    code_of_info = number(info)
+    if code_of_info == lib.CURLINFO_PRIVATE:
+        if not easy._handle.curl:
+            raise easy._error(lib.HANDLE_CLOSED)
+        return easy._settings.get(by_name["private"])
+    handle = easy._handle
+    code = lib.easy_getinfo(handle, code_of_info)
+    if code:
+        raise _error(easy, code, code_of_info)
+    kind = code_of_info & _TYPES
+    found = handle.info
+    if kind == _LONG:
+        return found.number
+    if kind == _OFF_T:
+        return found.offset
+    if kind == _STRING:
+        return ffi.string(found.text) if found.text else None
+    if kind == _DOUBLE:
+        return found.real
+    if kind == _SOCKET:
+        return ffi.cast("curl_socket_t *", ffi.addressof(found))[0]
+    return _pointer(code_of_info, found.pointer)
+
+
+def getinfo(easy: Engine, info: int | str) -> Any:
+    """The value of an info, strings as str."""
+    return _decode(getinfo_raw(easy, info))
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(_decode(item) for item in value)
+    return value
+
+
+def _strings(slist: Any) -> list[bytes]:
+    found = []
+    while slist:
+        found.append(ffi.string(slist.data))
+        slist = slist.next
+    return found
+
+
+def _pointer(info: int, pointer: Any) -> Any:
+    """Infos of the kinds SLIST and PTR, which share their type bits."""
+    if info == lib.CURLINFO_CERTINFO:
+        certificates = ffi.cast("struct curl_certinfo *", pointer)
+        count = certificates.num_of_certs if certificates else 0
+        return [
+            [tuple(line.split(b":", 1)) for line in _strings(certificates.certinfo[i])]
+            for i in range(count)
+        ]
+    if info in (lib.CURLINFO_TLS_SESSION, lib.CURLINFO_TLS_SSL_PTR):
+        session = ffi.cast("struct curl_tlssessioninfo *", pointer)
+        return session.backend, int(ffi.cast("uintptr_t", session.internals))
+    slist = ffi.cast("struct curl_slist *", pointer)
+    found = _strings(slist)
+    lib.curl_slist_free_all(slist)
+    return found
+
+
+def _error(easy: Engine, code: int, info: int) -> Exception:
+    if code not in (lib.CURLE_UNKNOWN_OPTION, lib.CURLE_BAD_FUNCTION_ARGUMENT):
+        return easy._error(code)
+    from libcurl import constants
+    from libcurl.errors import needs
+    from libcurl.raw import LOADED
+
+    for name, value in constants.members("Info").items():
+        if value == info:
+            since = constants.added(f"CURLINFO_{name}")
+            if tuple(map(int, since.split("."))) > LOADED:
+                return needs(f"CURLINFO_{name}", since)
+            return easy._make_error(code, f"CURLINFO_{name} is not built into this libcurl", 0)
+    return TypeError(f"{info} is no info of libcurl")
+
+
+class Infos:
+    """Infos as attributes in lower case: `easy.info.response_code` is CURLINFO_RESPONSE_CODE."""
+
+    __slots__ = ("_easy",)
+
+    def __init__(self, easy: Engine) -> None:
+        self._easy = easy
+
+    def __getattr__(self, name: str) -> Any:
+        return getinfo(self._easy, name)
+
+    def __dir__(self) -> list[str]:
+        from libcurl import constants
+
+        return [name.lower() for name in constants.members("Info")]
+
+    def __repr__(self) -> str:
+        return f"<infos of {self._easy!r}>"

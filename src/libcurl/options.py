@@ -1,0 +1,181 @@
+"""Options: what libcurl says of each, and how a Python value becomes what it takes.
+
+libcurl describes its own options (`curl_easy_option_by_name`, 7.73), so that those which take numbers,
+strings, lists and blobs need no table here: one that libcurl adds next year works at once. Only
+options that take a callback or an object are known by name, where their handle sets them.
+"""
+
+from __future__ import annotations
+
+import os
+from operator import index
+
+from libcurl._native import ffi, lib
+from libcurl.errors import needs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+NUMBER, TEXT, LIST, BLOB, SPECIAL = range(5)
+
+_KINDS = {
+    lib.CURLOT_LONG: NUMBER,
+    lib.CURLOT_VALUES: NUMBER,
+    lib.CURLOT_OFF_T: NUMBER,
+    lib.CURLOT_STRING: TEXT,
+    lib.CURLOT_SLIST: LIST,
+    lib.CURLOT_BLOB: BLOB,
+}
+# Numbers, but of an object: the size of what POSTFIELDS points to.
+_SIZES = (lib.CURLOPT_POSTFIELDSIZE, lib.CURLOPT_POSTFIELDSIZE_LARGE)
+_LONG_BITS = 8 * ffi.sizeof("long") - 1
+_TEXT_MOST = 8_000_000
+
+
+class Option:
+    """An option of the loaded libcurl (struct curl_easyoption)."""
+
+    __slots__ = ("_lowest", "id", "kind", "name", "type")
+
+    def __init__(self, row: Any) -> None:
+        """`row` is what libcurl's introspection gives."""
+        #: The name in lower case, as keywords have it.
+        self.name: str = ffi.string(row.name).decode().lower()
+        #: The CURLoption.
+        self.id: int = row.id
+        #: The CURLOT type of its value.
+        self.type: int = row.type
+        self.kind = SPECIAL if self.id in _SIZES else _KINDS.get(self.type, SPECIAL)
+        self._lowest = -1 << (63 if self.type == lib.CURLOT_OFF_T else _LONG_BITS)
+
+    def __repr__(self) -> str:
+        return f"<Option CURLOPT_{self.name.upper()}>"
+
+    def refused(self, value: object, expected: str) -> TypeError:
+        """The exception for a value of the wrong type."""
+        return TypeError(
+            f"CURLOPT_{self.name.upper()} takes {expected}, not {type(value).__name__}"
+        )
+
+    def number(self, value: Any) -> int:
+        """An int in the range of what this option takes."""
+        try:
+            number = index(value)
+        except TypeError:
+            raise self.refused(value, "an int") from None
+        if not self._lowest <= number < -self._lowest:
+            raise ValueError(f"CURLOPT_{self.name.upper()}: {number} is out of range")
+        return number
+
+    def text(self, value: Any) -> bytes:
+        """A C string: str as UTF-8, paths as the file system has them."""
+        if isinstance(value, str):
+            data = value.encode("utf-8", "surrogateescape")
+        elif isinstance(value, (bytes, bytearray, memoryview)):
+            data = bytes(value)
+        elif isinstance(value, os.PathLike):
+            data = os.fsencode(value)
+        else:
+            raise self.refused(value, "str, bytes or a path")
+        if b"\0" in data:
+            raise ValueError(f"CURLOPT_{self.name.upper()}: a string has no NUL inside")
+        if len(data) > _TEXT_MOST:
+            raise ValueError(
+                f"CURLOPT_{self.name.upper()}: a string has at most {_TEXT_MOST} bytes"
+            )
+        return data
+
+    def list(self, value: Iterable[Any]) -> bytes:
+        """C strings one after the other."""
+        if isinstance(value, (str, bytes, bytearray, memoryview)):
+            raise self.refused(value, "an iterable of strings")
+        try:
+            items = [self.text(item) for item in value]
+        except TypeError as error:
+            if "CURLOPT_" in str(error):
+                raise
+            raise self.refused(value, "an iterable of strings") from None
+        return b"".join([item + b"\0" for item in items])
+
+
+class Options(dict[str, Option]):
+    """Options by name, each asked for once."""
+
+    def __missing__(self, name: str) -> Option:
+        row = lib.curl_easy_option_by_name(name.encode()) if name == name.lower() else ffi.NULL
+        if not row:
+            raise _unknown(name)
+        option = self[name] = Option(row)
+        return option
+
+
+class _Numbers(dict[int, Option]):
+    """Options by number: Opt members and ints."""
+
+    def __missing__(self, number: int) -> Option:
+        row = lib.curl_easy_option_by_id(number)
+        if not row:
+            raise _unknown_number(number)
+        option = self[number] = by_name[ffi.string(row.name).decode().lower()]
+        return option
+
+
+by_name = Options()
+by_number = _Numbers()
+
+
+def find(option: object) -> Option:
+    """The option that an Opt, an int or a name means."""
+    if isinstance(option, str):
+        return by_name[option.lower().removeprefix("curlopt_")]
+    try:
+        return by_number[index(option)]  # type: ignore[arg-type]
+    except TypeError as error:
+        if isinstance(option, int):
+            raise
+        raise TypeError(
+            f"an option is an Opt, an int or a name, not {type(option).__name__}"
+        ) from error
+
+
+def every() -> Iterator[Option]:
+    """All options of the loaded libcurl, aliases aside, in its order."""
+    row = lib.curl_easy_option_next(ffi.NULL)
+    while row:
+        if not row.flags & lib.CURLOT_FLAG_ALIAS:
+            yield Option(row)
+        row = lib.curl_easy_option_next(row)
+
+
+def _since(name: str) -> str | None:
+    from libcurl import constants
+
+    try:
+        return constants.added(name)
+    except KeyError:
+        return None
+
+
+def _unknown(name: str) -> Exception:
+    """For a name that the loaded libcurl does not have."""
+    c_name = f"CURLOPT_{name.upper()}"
+    since = _since(c_name)
+    if since and name == name.lower():
+        return needs(c_name, since)
+    from difflib import get_close_matches
+
+    close = get_close_matches(name.lower(), [option.name for option in every()], 1)
+    hint = f": did you mean {close[0]!r}?" if close else ""
+    return TypeError(f"{name!r} is no option of libcurl{hint}")
+
+
+def _unknown_number(number: int) -> Exception:
+    """For a number that the loaded libcurl does not have."""
+    from libcurl import constants
+
+    for name, value in constants.members("Opt").items():
+        if value == number:
+            return _unknown(name.lower())
+    return TypeError(f"{number} is no option of libcurl")

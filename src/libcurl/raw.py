@@ -1,0 +1,100 @@
+"""libcurl's C API as it is: `ffi` and `lib`.
+
+A C program translates line by line, with `ffi.new` and `ffi.cast` where C converts by itself:
+
+    curl = lib.curl_easy_init()
+    lib.curl_easy_setopt(curl, lib.CURLOPT_URL, ffi.new("char[]", b"https://curl.se/"))
+
+Nothing is added but a guard: a function that the loaded libcurl lacks is an AttributeError naming the
+version that brought it. C's rules of ownership and threads hold, and breaking them crashes as in C.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["addressof", "ffi", "lib"]
+
+OLDEST = (7, 74, 0)
+
+
+def _hint(error: ImportError) -> str:
+    """Why the extension could not be loaded, and what to do about it."""
+    reason = str(error)
+    oldest = ".".join(map(str, OLDEST[:2]))
+    if "undefined symbol" in reason or "symbol not found" in reason.lower():
+        return f"libcurl {oldest} or newer is needed, an older one was found: install libcurl4"
+    if "libcurl.so" in reason:
+        return f"libcurl {oldest} or newer is not installed: apt install libcurl4"
+    return f"libcurl's extension module is not built for this Python: {reason}"
+
+
+try:
+    from libcurl._native import ffi
+    from libcurl._native import lib as _lib
+except ImportError as error:
+    raise ImportError(f"{_hint(error)} ({error})") from None
+
+
+def _loaded_version() -> tuple[int, int, int]:
+    number = _lib.curl_version_info(_lib.CURLVERSION_NOW).version_num
+    return number >> 16, number >> 8 & 0xFF, number & 0xFF
+
+
+#: The version of the libcurl that was loaded.
+LOADED = _loaded_version()
+LOADED_TEXT = ".".join(map(str, LOADED))
+
+if LOADED < OLDEST:
+    raise ImportError(
+        f"libcurl 7.74 or newer is needed, this is {LOADED_TEXT}: apt install libcurl4"
+    )
+if not _lib.curl_easy_option_next(ffi.NULL):
+    raise ImportError(
+        f"this libcurl {LOADED_TEXT} was built without option introspection "
+        "(CURL_DISABLE_GETOPTIONS), which this package is built on: install another libcurl"
+    )
+
+
+def _absent_functions() -> dict[str, str]:
+    """Functions that the loaded libcurl lacks, and the version that brought each."""
+    absent = {}
+    row = _lib.newer_functions()
+    while row.name:
+        if not row.present:
+            absent[ffi.string(row.name).decode()] = ffi.string(row.since).decode()
+        row += 1
+    return absent
+
+
+absent = _absent_functions()
+
+
+class Lib:
+    """libcurl's functions and constants, each looked up once."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in absent:
+            raise AttributeError(f"{name} needs libcurl {absent[name]}, this is {LOADED_TEXT}")
+        if not name.lower().startswith(("curl", "libcurl")):
+            raise AttributeError(f"libcurl has no {name}")
+        value = getattr(_lib, name)
+        self.__dict__[name] = value
+        return value
+
+    def __dir__(self) -> list[str]:
+        return [name for name in dir(_lib) if name.lower().startswith("curl") and name not in absent]
+
+
+lib = Lib()
+
+
+def addressof(name: str) -> Any:
+    """The address of one of libcurl's functions, to pass as a function pointer.
+
+    `ffi.addressof(lib, name)` of cffi does not take a `lib` that is guarded.
+    """
+    getattr(lib, name)
+    return ffi.addressof(_lib, name)

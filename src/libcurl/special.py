@@ -1,0 +1,167 @@
+"""Options that are more than a value: callbacks, and objects that libcurl points to."""
+
+from __future__ import annotations
+
+from libcurl._native import ffi, lib
+from libcurl.data import set_headerdata, set_readdata, set_writedata
+from libcurl.engine import Engine
+from libcurl.options import Option, by_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_POSTFIELDS = lib.CURLOPT_POSTFIELDS
+
+
+def remember(handle: Engine, option: Option, value: Any) -> None:
+    """Note what is set, for unset and duphandle; None where it is unset."""
+    if value is None:
+        handle._settings.pop(option, None)
+    else:
+        handle._settings[option] = value
+
+
+def set_callback(handle: Engine, option: Option, function: Callable[..., Any] | None) -> None:
+    """Any FUNCTION option but the closer, which belongs to connections."""
+    handle._set_callback(option, function)
+
+
+def set_closer(handle: Engine, option: Option, function: Callable[[int], Any] | None) -> None:
+    """CLOSESOCKETFUNCTION."""
+    handle._set_closer(option, function)
+
+
+def set_progress(handle: Engine, option: Option, function: Callable[..., Any] | None) -> None:
+    """A progress callback is set to be called: NOPROGRESS goes with it, unless the user has set that."""
+    handle._set_callback(option, function)
+    if by_name["noprogress"] not in handle._settings:
+        lib.easy_set_number(handle._handle, lib.CURLOPT_NOPROGRESS, function is None)
+
+
+def set_postfields(handle: Engine, option: Option, value: Any) -> None:
+    """POSTFIELDS points to the bytes given, COPYPOSTFIELDS to a copy; their size is set with them."""
+    if value is None:
+        data = None
+    elif isinstance(value, str):
+        data = value.encode()
+    else:
+        try:
+            data = memoryview(value)
+        except TypeError:
+            raise option.refused(value, "str or a bytes-like object") from None
+        if option.id != _POSTFIELDS or not data.contiguous:
+            data = bytes(data)
+    buffer = ffi.NULL if data is None else ffi.from_buffer(data)
+    size = -1 if data is None else len(buffer)
+    native = handle._handle
+    code = lib.easy_enter(native)
+    if not code:
+        # What libcurl points to and what is kept change together, or another thread could see a
+        # pointer to what is gone.
+        try:
+            code = lib.easy_set_number(native, lib.CURLOPT_POSTFIELDSIZE_LARGE, size)
+            if not code:
+                code = lib.easy_set_pointer(native, _POSTFIELDS, buffer)
+            if not code:
+                handle._keep(_POSTFIELDS, None if data is None else buffer)
+        finally:
+            lib.easy_leave(native)
+    if code:
+        raise handle._option_error(code, option, value)
+    remember(handle, by_name["postfields"], data)
+
+
+def set_postfieldsize(handle: Engine, option: Option, value: Any) -> None:
+    """POSTFIELDSIZE must not reach behind the bytes that libcurl points to."""
+    number = -1 if value is None else option.number(value)
+    kept = (handle._kept or {}).get(_POSTFIELDS)
+    if kept is not None:
+        if number > len(kept):
+            raise ValueError(
+                f"CURLOPT_{option.name.upper()}: {number} is more than the {len(kept)} bytes of "
+                "CURLOPT_POSTFIELDS"
+            )
+        if number < 0:
+            number = len(kept)
+    code = lib.easy_set_number(handle._handle, option.id, number)
+    if code:
+        raise handle._option_error(code, option, value)
+    remember(handle, option, value)
+
+
+def set_private(handle: Engine, option: Option, value: object) -> None:
+    """PRIVATE: any object. libcurl's own pointer is taken by the handle itself."""
+    if not handle._handle.curl:
+        raise handle._error(lib.HANDLE_CLOSED)
+    remember(handle, option, value)
+
+
+def set_stderr(handle: Engine, option: Option, value: Any) -> None:
+    """STDERR: a file with a descriptor, which is duplicated."""
+    fd = -1
+    if value is not None:
+        try:
+            fd = value.fileno()
+        except (AttributeError, OSError):
+            raise option.refused(value, "a file with a descriptor") from None
+        value.flush()
+    code = lib.easy_set_stderr(handle._handle, fd)
+    if code:
+        raise handle._option_error(code, option, value)
+    remember(handle, option, value)
+
+
+def set_stream_depends(handle: Engine, option: Option, value: Any) -> None:
+    """STREAM_DEPENDS(_E): another handle, which is kept alive."""
+    if value is not None and not isinstance(value, Engine):
+        raise option.refused(value, "another handle")
+    pointer = ffi.NULL if value is None else value._handle.curl
+    if value is not None and not pointer:
+        raise value._error(lib.HANDLE_CLOSED)
+    code = lib.easy_set_pointer(handle._handle, option.id, pointer)
+    if code:
+        raise handle._option_error(code, option, value)
+    handle._keep(option.id, value)
+    remember(handle, option, value)
+
+
+def refuse(handle: Engine, option: Option, value: Any) -> None:
+    """Options that something else stands in for."""
+    if value is not None:
+        raise TypeError(f"CURLOPT_{option.name.upper()} is not for Python: {_INSTEAD[option.name]}")
+
+
+_INSTEAD = {
+    "errorbuffer": "its text is the message of an Error",
+    "httppost": "use mimepost",
+}
+
+#: How to set them, by name: function(handle, option, value), with None to unset.
+SETTERS: dict[str, Callable[[Any, Option, Any], None]] = {
+    **dict.fromkeys(
+        """
+        writefunction headerfunction readfunction seekfunction ioctlfunction debugfunction
+        opensocketfunction sockoptfunction prereqfunction resolver_start_function trailerfunction
+        ssl_ctx_function ssh_keyfunction ssh_hostkeyfunction fnmatch_function chunk_bgn_function
+        chunk_end_function interleavefunction hstsreadfunction hstswritefunction
+        """.split(),
+        set_callback,
+    ),
+    "xferinfofunction": set_progress,
+    "progressfunction": set_progress,
+    "closesocketfunction": set_closer,
+    "writedata": set_writedata,
+    "headerdata": set_headerdata,
+    "readdata": set_readdata,
+    "postfields": set_postfields,
+    "copypostfields": set_postfields,
+    "postfieldsize": set_postfieldsize,
+    "postfieldsize_large": set_postfieldsize,
+    "private": set_private,
+    "stderr": set_stderr,
+    "stream_depends": set_stream_depends,
+    "stream_depends_e": set_stream_depends,
+    **dict.fromkeys(_INSTEAD, refuse),
+}

@@ -1,0 +1,36 @@
+"""Which descriptors this process has open."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+
+def described_fds() -> dict[int, str]:
+    """Return the open descriptors with what they are, such as `socket:[12345]`."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the listing's own descriptor is gone by now
+            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+    return found
+
+
+def open_fds() -> set[int]:
+    """Return the numbers of the open descriptors."""
+    return set(described_fds())
+
+
+@contextlib.contextmanager
+def no_fd_leak(timeout: float = 2) -> Iterator[None]:
+    """Assert that the block leaves no new descriptor open.
+
+    It waits a little for that: the servers in this process close their ends after the client.
+    """
+    before = described_fds().items()
+    yield
+    deadline = time.monotonic() + timeout
+    while new := dict(described_fds().items() - before):
+        assert time.monotonic() < deadline, f"descriptors left open: {new}"
+        time.sleep(0.005)
