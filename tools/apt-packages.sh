@@ -24,6 +24,7 @@ run() { # to import it
 
 test() { # servers and tools of the tests
     need openssl has openssl
+    need curl has curl
     need iproute2 has ip
     need nginx has nginx
     need vsftpd has vsftpd

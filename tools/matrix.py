@@ -1,12 +1,12 @@
 """Run the test suite on other Pythons and libcurls: matrix.py [CELL...].
 
 One wheel is built and installed, not rebuilt, on every CPython from 3.10 that this machine has,
-with the machine's libcurl and with the oldest and the newest that are supported (tools/libcurls.sh),
-and in chroots of other Debian suites (tools/chroot.sh). PyPy builds its own there.
+with the machine's libcurl and with the oldest and the newest supported (tools/libcurls.sh), and in
+chroots of other Debian suites (tools/chroot.sh). PyPy builds its own there.
 
 A cell is chosen by a part of its name; `list` lists them. In every cell tools/smoke.py runs first,
-then, unless the libcurl is older than any that the suite is written for, the default tests but
-tests/abi: what that proves about the declarations depends neither on the Python nor on the libcurl.
+then, but for the oldest libcurl, the default tests without those that depend neither on the Python
+nor on the libcurl: of the declarations (tests/abi) and of the test servers themselves.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ CACHE = ROOT / ".cache"
 WORK = CACHE / "matrix"
 OLDEST = "7.74.0"
 NEWEST = "8.23.0"
+IGNORED = ("tests/abi", "tests/server/test_servers.py")
 
 
 class Host:
@@ -42,16 +43,24 @@ class Host:
         """Return the path by which this process finds a file of the machine."""
         return path
 
+    def command(self, command: Sequence[str | Path], environment: dict[str, str]) -> list[str]:
+        """Return what this machine runs to run a command in the project's folder."""
+        settings = [f"{name}={value}" for name, value in environment.items()]
+        return ["env", "-C", str(self.project), *settings, *map(str, command)]
+
     def run(self, *command: str | Path, **environment: str) -> None:
         """Run a command in the project's folder."""
-        subprocess.run(
-            command,
-            check=True,
-            cwd=self.project,
-            stdin=subprocess.DEVNULL,
-            timeout=1800,
-            env={**os.environ, **environment},
+        whole = self.command(command, environment)
+        subprocess.run(whole, check=True, stdin=subprocess.DEVNULL, timeout=1800)
+
+    def output(self, *command: str | Path, **environment: str) -> str:
+        """Run a command in the project's folder, return what it prints."""
+        whole = self.command(command, environment)
+        pipe = subprocess.PIPE
+        done = subprocess.run(
+            whole, check=True, stdin=subprocess.DEVNULL, stdout=pipe, text=True, timeout=300
         )
+        return done.stdout.strip()
 
 
 class Chroot(Host):
@@ -75,13 +84,9 @@ class Chroot(Host):
         """Return the path by which this process finds a file of the chroot."""
         return CACHE / "chroots" / self.name / path.relative_to("/")
 
-    def run(self, *command: str | Path, **environment: str) -> None:
-        """Run a command in the copy of the project."""
-        settings = [f"{name}={value}" for name, value in environment.items()]
-        enter = [self._enter, self.name, "env", "-C", str(self.project), *settings]
-        subprocess.run(
-            [*enter, *map(str, command)], check=True, stdin=subprocess.DEVNULL, timeout=1800
-        )
+    def command(self, command: Sequence[str | Path], environment: dict[str, str]) -> list[str]:
+        """Return what this machine runs to run a command in the copy of the project."""
+        return [self._enter, self.name, *super().command(command, environment)]
 
 
 @dataclass
@@ -93,6 +98,7 @@ class Cell:
     python: str
     libcurl: str = ""  # empty: the machine's own
     suite: bool = True  # or the smoke test only
+    loaded: str = ""  # Python and libcurl, as the smoke test found them
     result: str = "not run"
     seconds: float = 0
 
@@ -123,29 +129,33 @@ class Cell:
         if self.libcurl:
             environment["LD_LIBRARY_PATH"] = str(CACHE / "libcurl" / self.libcurl)
         expected = [self.libcurl] if self.libcurl else []
-        self.machine.run(bin / "python", "tools/smoke.py", *expected, **environment)
+        smoke: list[str | Path] = [bin / "python", "tools/smoke.py", *expected]
+        self.loaded = self.machine.output(*smoke, **environment)
+        print(self.loaded, flush=True)
         if not self.suite:
             return "imports and fetches"
         report = self.machine.venvs / f"{self.name}.xml"
-        options = ["-q", "--ignore=tests/abi", f"--junitxml={report}"]
-        self.machine.run(bin / "pytest", *options, **environment)
+        ignored = [f"--ignore={path}" for path in IGNORED]
+        pytest: list[str | Path] = [bin / "pytest", "-q", *ignored, f"--junitxml={report}"]
+        self.machine.run(*pytest, **environment)
         return self._counts()
 
     def _install(self, wheel: Path) -> Path:
         venv = self.machine.venvs / self.tag
-        pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        pip = [str(venv / "bin" / "python"), "-m", "pip", "--quiet"]
+        install = [*pip, "install"]
         if not self.machine.outside(venv / "ready").exists():
             self.machine.run(self.python, "-m", "venv", "--clear", venv)
-            self.machine.run(*pip, "--upgrade", "pip")
+            self.machine.run(*install, "--upgrade", "pip")
             self.machine.outside(venv / "ready").touch()
         package: Path = self.machine.project  # PyPy has no stable ABI: it compiles
         if not self.tag.startswith("pypy"):
             package = self.machine.venvs / wheel.name
             if self.machine.outside(package) != wheel:
                 shutil.copy(wheel, self.machine.outside(package))
-        self.machine.run(*pip, "--group", "test")
-        self.machine.run(*pip, "--force-reinstall", "--no-deps", package)
-        self.machine.run(*pip, package)  # what it depends on
+        self.machine.run(*install, "--group", "test")
+        self.machine.run(*pip, "uninstall", "--yes", "libcurl")
+        self.machine.run(*install, package)
         return venv / "bin"
 
     def _report(self) -> Path:
@@ -238,9 +248,10 @@ def main() -> None:
     wheel = build_wheel()
     passed = [cell.run(wheel) for cell in chosen]
 
-    print(f"\n{'cell':26} {'result':40} seconds")
+    print(f"\n{'cell':23} {'Python and libcurl':40} seconds  result")
     for cell in chosen:
-        print(f"{cell.name:26} {cell.result:40} {cell.seconds:7.0f}")
+        loaded = " ".join(cell.loaded.split()[:3])  # without libcurl's own libraries
+        print(f"{cell.name:23} {loaded:40} {cell.seconds:7.0f}  {cell.result}")
     sys.exit(not all(passed))
 
 

@@ -8,6 +8,7 @@ import pathlib
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import time
 import zlib
@@ -377,41 +378,74 @@ def test_socks_can_want_a_password(http: Any) -> None:
         curl("-x", f"socks4://wrong@{socks.address}", http.url + "/", code=97)
 
 
-def _connect(server: Any, path: str, **options: Any) -> Any:
-    client = pytest.importorskip("websockets.sync.client")
-    return client.connect(server.url + path, proxy=None, **options)
+class WebSocketClient:
+    """Frames over a socket, each as (first byte, payload): 0x81 is a whole text, 0x82 a binary."""
+
+    def __init__(self, server: Any, path: str, context: ssl.SSLContext | None = None) -> None:
+        sock = socket.create_connection((server.host, server.port), timeout=10)
+        self.sock = context.wrap_socket(sock, server_hostname=server.host) if context else sock
+        self.stream = self.sock.makefile("rb")
+        self.sock.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: {server.host}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        assert b" 101 " in self.stream.readline()
+        while self.stream.readline() != b"\r\n":
+            pass
+
+    def send(self, first: int, data: bytes) -> None:
+        head = struct.pack(">BB", first, 0x80 | min(len(data), 126))
+        if len(data) > 125:
+            head += struct.pack(">H", len(data))
+        self.sock.sendall(head + b"\0\0\0\0" + data)  # masked with zeros
+
+    def recv(self) -> tuple[int, bytes]:
+        first, size = self.stream.read(2)
+        if size == 126:
+            (size,) = struct.unpack(">H", self.stream.read(2))
+        return first, self.stream.read(size)
+
+    def __enter__(self) -> WebSocketClient:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stream.close()
+        self.sock.close()
 
 
 def test_websocket_echoes_text_binary_and_fragments(websocket: Any) -> None:
-    with _connect(websocket, "/echo") as client:
-        for message in ("Grüße", b"\0\xff" * 50_000, ""):
-            client.send(message)
-            assert client.recv() == message
-    with _connect(websocket, "/fragments?n=4") as client:
-        client.send(["one ", "two ", "three"])
-        assert [piece for piece in client.recv_streaming() if piece] == [
-            "one ",
-            "two ",
-            "thre",
-            "e",
-        ]
-    assert websocket.messages[0] == "Grüße"
+    with WebSocketClient(websocket, "/echo") as client:
+        for kind, data in [(0x81, "Grüße".encode()), (0x82, b"\0\xff" * 30_000), (0x81, b"")]:
+            client.send(kind, data)
+            assert client.recv() == (kind, data)
+    assert websocket.messages == ["Grüße", b"\0\xff" * 30_000, ""]
+    with WebSocketClient(websocket, "/fragments?n=4") as client:
+        client.send(0x01, b"one ")
+        client.send(0x80, b"two")
+        frames = [client.recv()]
+        while not frames[-1][0] & 0x80:
+            frames.append(client.recv())
+        assert frames[:4] == [(0x01, b"on"), (0x00, b"e "), (0x00, b"tw"), (0x00, b"o")]
+        assert frames[4:] == [(0x80, b"")]
 
 
 def test_websocket_pings_and_closes(websocket: Any, websocket_tls: Any, ca: Any) -> None:
-    with _connect(websocket, "/ping") as client:
-        assert client.recv() == "pong"
-    with _connect(websocket, "/close?code=3001&reason=bye") as client:
-        closed = pytest.importorskip("websockets").ConnectionClosed
-        with pytest.raises(closed, match=r"3001.* bye"):
-            client.recv()
+    with WebSocketClient(websocket, "/ping") as client:
+        assert client.recv() == (0x89, b"are you there")
+        client.send(0x8A, b"are you there")
+        assert client.recv() == (0x81, b"pong")
+    with WebSocketClient(websocket, "/close?code=3001&reason=bye") as client:
+        assert client.recv() == (0x88, struct.pack(">H", 3001) + b"bye")
+        client.send(0x88, struct.pack(">H", 3001))
+        assert client.stream.read() == b""
     deadline = time.monotonic() + 5
-    while (3001, "bye") not in websocket.closed:
+    while not any(code == 3001 for code, _ in websocket.closed):
         assert time.monotonic() < deadline, websocket.closed
         time.sleep(0.01)
     context = ssl.create_default_context(cafile=str(ca.cert))
-    with _connect(websocket_tls, "/greet", ssl=context) as client:
-        assert client.recv() == "hello"
+    with WebSocketClient(websocket_tls, "/greet", context) as client:
+        assert client.recv() == (0x81, b"hello")
 
 
 def _ask(dns: Any, name: str, kind: str = "A", *, tcp: bool = False) -> list[str]:

@@ -29,6 +29,7 @@ http {{
     ssl_certificate {cert};
     ssl_certificate_key {key};
     ssl_client_certificate {ca};
+    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_verify_client optional;
     root {root};
     add_header X-Connection "$connection $connection_requests" always;

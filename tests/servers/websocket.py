@@ -11,6 +11,8 @@ from typing import Any
 from . import MissingServer
 from .daemon import bracketed
 
+_INSTALL = "pip install 'websockets>=15'"
+
 
 class WebSocketServer:
     """The path says what a connection does:
@@ -29,10 +31,11 @@ class WebSocketServer:
     def __init__(self, host: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None) -> None:
         try:
             from websockets.sync.server import serve
+            from websockets.version import version
         except ImportError as error:
-            raise MissingServer(
-                "websockets is not installed: pip install 'websockets>=13'"
-            ) from error
+            raise MissingServer(f"websockets is not installed: {_INSTALL}") from error
+        if int(version.partition(".")[0]) < 15:  # older ones cannot be told not to ping
+            raise MissingServer(f"websockets {version} is too old: {_INSTALL}")
         self.host = host
         self.messages: list[str | bytes] = []
         self.closed: list[tuple[int | None, str | None]] = []

@@ -26,3 +26,10 @@ int python_hstswrite(uintptr_t easy, struct curl_hstsentry *entry, struct curl_i
 int python_opensocket(uintptr_t easy, int purpose, struct curl_sockaddr *address);
 int python_sockopt(uintptr_t easy, curl_socket_t fd, int purpose);
 int python_closesocket(uintptr_t closer, curl_socket_t fd);
+
+/* On behalf of a multi. */
+int python_socket(uintptr_t multi, uintptr_t easy, curl_socket_t fd, int what);
+int python_timer(uintptr_t multi, long milliseconds);
+int python_push(uintptr_t multi, uintptr_t parent, easy *pushed, struct curl_pushheaders *headers,
+                size_t count);
+void python_notify(uintptr_t multi, unsigned notification, uintptr_t easy);

@@ -18,30 +18,44 @@ static CURLcode set_defaults(easy *e)
   return code;
 }
 
-static easy *easy_own(CURL *curl)
+/* Take over a CURL that libcurl has made. NULL: out of memory, and `curl` is the caller's still. */
+easy *easy_adopt(CURL *curl)
 {
-  easy *e = curl ? calloc(1, sizeof(*e)) : NULL;
+  easy *e = calloc(1, sizeof(*e));
 
-  if(!e) {
-    curl_easy_cleanup(curl);
+  if(!e)
     return NULL;
-  }
   guard_init(&e->inside);
   e->curl = curl;
   e->id = new_id();
+  if(set_defaults(e)) {
+    free(e);
+    return NULL;
+  }
+  return e;
+}
+
+/* Give it back, for libcurl to free. */
+void easy_renounce(easy *e)
+{
+  curl_easy_setopt(e->curl, CURLOPT_PRIVATE, NULL);
+  curl_easy_reset(e->curl);
+  e->curl = NULL;
+}
+
+static easy *adopt_or_free(CURL *curl)
+{
+  easy *e = curl ? easy_adopt(curl) : NULL;
+
+  if(!e)
+    curl_easy_cleanup(curl);
   return e;
 }
 
 /* NULL: out of memory. */
 easy *easy_new(void)
 {
-  easy *e = easy_own(curl_easy_init());
-
-  if(e && set_defaults(e)) {
-    easy_free(e);
-    e = NULL;
-  }
-  return e;
+  return adopt_or_free(curl_easy_init());
 }
 
 /* A duplicate with libcurl's copies of the options, lists of its own, and none of the pointers that
@@ -64,17 +78,13 @@ easy *easy_duplicate(easy *original)
 
   if(easy_enter(original))
     return NULL;
-  e = easy_own(curl_easy_duphandle(original->curl));
+  e = adopt_or_free(curl_easy_duphandle(original->curl));
   if(e) {
     for(i = 0; i < sizeof(foreign) / sizeof(*foreign); i++)
       curl_easy_setopt(e->curl, foreign[i], NULL); /* an unknown option needs no clearing */
     e->connect_only = original->connect_only;
     e->maxconnects = original->maxconnects;
     e->kept = kept_copy(original->kept, e->curl);
-    if(set_defaults(e)) {
-      easy_free(e);
-      e = NULL;
-    }
   }
   easy_leave(original);
   return e;
@@ -90,7 +100,8 @@ static void forget_settings(easy *e)
   e->log = NULL;
 }
 
-static void detach(easy *e)
+/* Out of the private multi. */
+void easy_detach(easy *e)
 {
   if(e->attached) {
     curl_multi_remove_handle(e->steps, e->curl);
@@ -99,11 +110,11 @@ static void detach(easy *e)
 }
 
 /* The private multi goes, and its connections with it: closers are called. */
-static void drop_steps(easy *e)
+void easy_drop_steps(easy *e)
 {
   CURLM *steps = e->steps;
 
-  detach(e);
+  easy_detach(e);
   e->steps = NULL;
   curl_multi_cleanup(steps);
 }
@@ -129,7 +140,7 @@ int easy_close(easy *e)
     easy_leave(e);
     return HANDLE_DEFERRED;
   }
-  drop_steps(e);
+  easy_drop_steps(e);
   curl = e->curl;
   curl_easy_cleanup(curl);
   e->curl = NULL;
@@ -145,7 +156,10 @@ int easy_close(easy *e)
 void easy_free(easy *e)
 {
   e->stopped = 1;
-  e->joined = NULL;
+  if(e->joined && e->curl) {
+    curl_multi_remove_handle(e->joined->curlm, e->curl);
+    multi_unlink(e);
+  }
   easy_close(e);
   free(e);
 }
@@ -170,13 +184,6 @@ int easy_reset(easy *e)
   return code;
 }
 
-static double now(void)
-{
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
-}
-
 static CURLcode from_multi(CURLMcode code)
 {
   switch(code) {
@@ -193,8 +200,18 @@ static CURLcode from_multi(CURLMcode code)
   }
 }
 
-/* Begin a transfer in the private multi, as curl_easy_perform does in one of its own. */
-static CURLcode begin(easy *e)
+/* The easy behind a CURL; NULL for libcurl's own and pushed ones. */
+easy *easy_of(CURL *curl)
+{
+  char *private = NULL;
+
+  if(curl)
+    curl_easy_getinfo(curl, CURLINFO_PRIVATE, &private);
+  return (easy *)private;
+}
+
+/* Before any transfer: nothing of the last one is left. */
+int easy_begin(easy *e)
 {
   if(!e->error) {
     e->error = malloc(CURL_ERROR_SIZE);
@@ -205,14 +222,22 @@ static CURLcode begin(easy *e)
   e->error[0] = 0;
   e->body.size = 0;
   e->stopped = 0;
+  return CURLE_OK;
+}
+
+/* Begin a transfer in the private multi, as curl_easy_perform does in one of its own. */
+static CURLcode begin(easy *e)
+{
   if(e->joined)
     return CURLE_FAILED_INIT;
+  if(easy_begin(e))
+    return CURLE_OUT_OF_MEMORY;
   if(!e->steps) {
     e->steps = curl_multi_init();
     if(!e->steps)
       return CURLE_OUT_OF_MEMORY;
   }
-  detach(e);
+  easy_detach(e);
   curl_multi_setopt(e->steps, CURLMOPT_MAXCONNECTS, e->maxconnects);
   e->attached = 1;
   return from_multi(curl_multi_add_handle(e->steps, e->curl));
@@ -222,7 +247,7 @@ static CURLcode begin(easy *e)
  * wait was cut short, perhaps by a signal that Python wants to hear of. */
 static int step(easy *e, int milliseconds, CURLcode *result)
 {
-  double until = now() + milliseconds;
+  double until = milliseconds_now() + milliseconds;
   int running, ready, queued;
   CURLMsg *message;
 
@@ -237,7 +262,7 @@ static int step(easy *e, int milliseconds, CURLcode *result)
     connected_swap();
     if(!code && !running)
       break;
-    left = until - now();
+    left = until - milliseconds_now();
     if(!code && left <= 0)
       return HANDLE_RUNNING;
     if(!code)
@@ -273,7 +298,7 @@ int easy_perform(easy *e, int milliseconds)
     return refusal;
   /* The connection of a CONNECT_ONLY transfer can be used for as long as the handle is attached. */
   if(result || !e->connect_only)
-    detach(e);
+    easy_detach(e);
   e->performing = 0;
   easy_leave(e);
   return (int)result;
@@ -283,7 +308,7 @@ int easy_perform(easy *e, int milliseconds)
 void easy_abandon(easy *e)
 {
   if(e->performing) {
-    detach(e);
+    easy_detach(e);
     e->performing = 0;
     easy_leave(e);
   }

@@ -5,11 +5,35 @@
 #include "native.h"
 #include "callbacks.h"
 
+/* Of the monotonic clock. */
+static inline double milliseconds_now(void)
+{
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+}
+
 /* guard.c */
 void guard_init(guard *);
 int guard_forked(const guard *);
 int guard_enter(guard *);
 void guard_leave(guard *);
+
+/* easy.c */
+easy *easy_adopt(CURL *);
+void easy_renounce(easy *);
+void easy_detach(easy *);
+easy *easy_of(CURL *);
+int easy_begin(easy *);
+void easy_drop_steps(easy *);
+
+/* multi.c */
+void multi_unlink(easy *);
+int multi_results(multi *, int remove);
+
+/* loop.c */
+void loop_free(struct loop *);
+int loop_wakeup(struct loop *);
 
 /* options.c */
 void kept_free(struct kept *);

@@ -29,11 +29,23 @@ typedef struct buffer {
 /* Something libcurl keeps a pointer to, and how to free it once no option points there. */
 struct kept;
 
+/* A CURLM. The easies that were added to it are linked through `next` and `before`. */
 typedef struct multi {
   guard inside;
-  CURLM *curlm;
-  uintptr_t id;
+  CURLM *curlm;             /* NULL once closed */
+  uintptr_t id;             /* never used twice */
+  struct easy *first;       /* the easies in it */
+  struct loop *loop;        /* where a descriptor of its own stands for it (loop.c) */
+  int64_t *results;         /* pairs of an easy's id and its CURLcode */
+  int results_room;
+  int results_count;
+  _Bool portable;           /* driven by libcurl's own poll, without a descriptor */
+  _Bool halted;             /* an easy of it was stopped by a callback that could not tell libcurl */
+  _Bool failed;             /* a multi callback raised: none is entered any more in this call */
 } multi;
+
+/* A CURLSH and the locks of what it shares. */
+typedef struct share share;
 
 /* A CURL and everything that libcurl may point to on its behalf: it lives until curl_easy_cleanup
  * has returned. Callbacks get its address from libcurl and pass its id on to Python. */
@@ -43,6 +55,8 @@ typedef struct easy {
   uintptr_t id;      /* never used twice */
   CURLM *steps;      /* the private multi that perform() steps; made by the first one */
   multi *joined;     /* the multi that the user added it to */
+  struct easy *next; /* in that multi */
+  struct easy *before;
   char *error;       /* CURLOPT_ERRORBUFFER, made by the first transfer */
   struct kept *kept; /* one per list option */
   void *log;         /* CURLOPT_STDERR, a FILE of our own */
@@ -95,6 +109,41 @@ int easy_set_many(easy *, const int64_t *settings, int count, const char *texts,
 /* callbacks.c */
 int easy_set_callback(easy *, CURLoption, int present);
 int list_append(struct curl_slist **, const char *);
+
+/* multi.c */
+multi *multi_new(void);
+int multi_close(multi *);
+void multi_free(multi *);
+int multi_enter(multi *);
+void multi_leave(multi *);
+int multi_add(multi *, easy *);
+int multi_remove(multi *, easy *);
+int multi_perform(multi *, int *running);
+int multi_poll(multi *, struct curl_waitfd *, unsigned count, int milliseconds, int *ready);
+int multi_wait(multi *, struct curl_waitfd *, unsigned count, int milliseconds, int *ready);
+int multi_wakeup(multi *);
+int multi_waitfds(multi *, struct curl_waitfd *, unsigned room, unsigned *count);
+int multi_timeout(multi *, long *milliseconds);
+int multi_fdset(multi *, int *fds, int room, int *count);
+int multi_socket_action(multi *, curl_socket_t, int events, int *running);
+int multi_assign(multi *, curl_socket_t, int present);
+int multi_set_number(multi *, CURLMoption, int64_t);
+int multi_set_list(multi *, CURLMoption, char **);
+int multi_set_callback(multi *, CURLMoption, int present);
+int multi_get_offt(multi *, CURLMinfo_offt, curl_off_t *);
+int multi_notify(multi *, unsigned notification, int enable);
+int multi_info_read(multi *);
+
+/* loop.c */
+int multi_fileno(multi *);
+int multi_step(multi *, int milliseconds);
+
+/* share.c */
+share *share_new(void);
+int share_close(share *);
+void share_free(share *);
+int share_set(share *, CURLSHoption, int data);
+int easy_set_share(easy *, share *);
 
 /* sockets.c */
 int easy_set_closer(easy *, uintptr_t closer, int present);

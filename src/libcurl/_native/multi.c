@@ -1,0 +1,375 @@
+/* A multi handle: its life, the easies in it, and typed doors to libcurl's functions. */
+#include "internal.h"
+
+#include <stdlib.h>
+
+multi *multi_new(void)
+{
+  multi *m = calloc(1, sizeof(*m));
+
+  if(m) {
+    guard_init(&m->inside);
+    m->curlm = curl_multi_init();
+    m->id = new_id();
+    if(!m->curlm) {
+      free(m);
+      m = NULL;
+    }
+  }
+  return m;
+}
+
+int multi_enter(multi *m)
+{
+  int refusal = guard_enter(&m->inside);
+
+  if(!refusal && !m->curlm) {
+    guard_leave(&m->inside);
+    refusal = HANDLE_CLOSED;
+  }
+  return refusal;
+}
+
+void multi_leave(multi *m) { guard_leave(&m->inside); }
+
+static void link_easy(multi *m, easy *e)
+{
+  e->joined = m;
+  e->before = NULL;
+  e->next = m->first;
+  if(m->first)
+    m->first->before = e;
+  m->first = e;
+}
+
+void multi_unlink(easy *e)
+{
+  if(e->before)
+    e->before->next = e->next;
+  else
+    e->joined->first = e->next;
+  if(e->next)
+    e->next->before = e->before;
+  e->joined = NULL;
+  e->next = e->before = NULL;
+}
+
+/* curl_multi_cleanup. The callbacks go first (8.10 calls them in the middle of it), then the easies,
+ * which stay usable. A multi that is closed in a callback of its own says so: it cannot be. */
+int multi_close(multi *m)
+{
+  CURLM *curlm;
+  int refusal;
+
+  if(guard_forked(&m->inside)) {
+    m->curlm = NULL;
+    return 0;
+  }
+  refusal = multi_enter(m);
+  if(refusal)
+    return refusal == HANDLE_CLOSED ? 0 : refusal;
+  if(m->inside.depth > 1) {
+    multi_leave(m);
+    return CURLM_RECURSIVE_API_CALL;
+  }
+  curlm = m->curlm;
+  curl_multi_setopt(curlm, CURLMOPT_SOCKETFUNCTION, NULL);
+  curl_multi_setopt(curlm, CURLMOPT_TIMERFUNCTION, NULL);
+  curl_multi_setopt(curlm, CURLMOPT_PUSHFUNCTION, NULL);
+  curl_multi_setopt(curlm, CURLMOPT_NOTIFYFUNCTION, NULL); /* 8.17: refused before, and not set */
+  while(m->first) {
+    easy *e = m->first;
+
+    curl_multi_remove_handle(curlm, e->curl);
+    multi_unlink(e);
+  }
+  curl_multi_cleanup(curlm);
+  m->curlm = NULL;
+  loop_free(m->loop);
+  m->loop = NULL;
+  free(m->results);
+  m->results = NULL;
+  multi_leave(m);
+  return CURLM_OK;
+}
+
+/* The backstop: nothing of Python is left to call. */
+void multi_free(multi *m)
+{
+  m->failed = 1;
+  if(multi_close(m) == CURLM_OK)
+    free(m);
+}
+
+/* curl_multi_add_handle. The private multi of the easy, and its connections, end here. */
+int multi_add(multi *m, easy *e)
+{
+  int code = multi_enter(m);
+
+  if(code)
+    return code;
+  code = easy_enter(e);
+  if(code) {
+    multi_leave(m);
+    return code;
+  }
+  if(e->joined || e->performing) {
+    easy_leave(e);
+    multi_leave(m);
+    return CURLM_ADDED_ALREADY;
+  }
+  easy_drop_steps(e);
+  code = easy_begin(e) ? CURLM_OUT_OF_MEMORY : curl_multi_add_handle(m->curlm, e->curl);
+  /* A timer callback that fails leaves it half added, and the next socket_action would crash. */
+  if(code)
+    curl_multi_remove_handle(m->curlm, e->curl);
+  easy_leave(e);
+  if(!code)
+    link_easy(m, e);
+  multi_leave(m);
+  return code;
+}
+
+/* curl_multi_remove_handle. Taken out during a callback of the multi's, libcurl may refuse. */
+int multi_remove(multi *m, easy *e)
+{
+  int code = easy_enter(e);
+
+  if(code)
+    return code;
+  if(e->joined != m)
+    code = CURLM_BAD_EASY_HANDLE;
+  else
+    code = curl_multi_remove_handle(m->curlm, e->curl);
+  easy_leave(e);
+  if(!code)
+    multi_unlink(e);
+  return code;
+}
+
+#define INSIDE(m, call)                                                                            \
+  do {                                                                                             \
+    int code_ = multi_enter(m);                                                                    \
+    if(!code_) {                                                                                   \
+      code_ = (call);                                                                              \
+      connected_swap();                                                                            \
+      multi_leave(m);                                                                              \
+    }                                                                                              \
+    return code_;                                                                                  \
+  } while(0)
+
+int multi_perform(multi *m, int *running) { INSIDE(m, curl_multi_perform(m->curlm, running)); }
+
+int multi_poll(multi *m, struct curl_waitfd *extra, unsigned count, int milliseconds, int *ready)
+{
+  INSIDE(m, curl_multi_poll(m->curlm, extra, count, milliseconds, ready));
+}
+
+int multi_wait(multi *m, struct curl_waitfd *extra, unsigned count, int milliseconds, int *ready)
+{
+  INSIDE(m, curl_multi_wait(m->curlm, extra, count, milliseconds, ready));
+}
+
+/* For any thread, at any time before the multi is closed. */
+int multi_wakeup(multi *m)
+{
+  CURLM *curlm = m->curlm;
+
+  if(!curlm)
+    return HANDLE_CLOSED;
+  if(guard_forked(&m->inside))
+    return HANDLE_FORKED;
+  return m->loop ? loop_wakeup(m->loop) : curl_multi_wakeup(curlm);
+}
+
+int multi_waitfds(multi *m, struct curl_waitfd *fds, unsigned room, unsigned *count)
+{
+  INSIDE(m, curl_multi_waitfds(m->curlm, fds, room, count));
+}
+
+int multi_timeout(multi *m, long *milliseconds)
+{
+  INSIDE(m, curl_multi_timeout(m->curlm, milliseconds));
+}
+
+/* curl_multi_fdset, without fd_set's limits showing: triples of 0, 1 or 2 (read, write, exception)
+ * and a descriptor. Descriptors above FD_SETSIZE are left out by libcurl. */
+int multi_fdset(multi *m, int *fds, int room, int *count)
+{
+  fd_set sets[3];
+  int highest = -1, fd, kind, code = multi_enter(m);
+
+  *count = 0;
+  if(code)
+    return code;
+  for(kind = 0; kind < 3; kind++)
+    FD_ZERO(&sets[kind]);
+  code = curl_multi_fdset(m->curlm, &sets[0], &sets[1], &sets[2], &highest);
+  for(kind = 0; kind < 3; kind++)
+    for(fd = 0; fd <= highest && fd < FD_SETSIZE && *count + 2 <= room; fd++)
+      if(FD_ISSET(fd, &sets[kind])) {
+        fds[(*count)++] = kind;
+        fds[(*count)++] = fd;
+      }
+  multi_leave(m);
+  return code;
+}
+
+int multi_socket_action(multi *m, curl_socket_t fd, int events, int *running)
+{
+  INSIDE(m, curl_multi_socket_action(m->curlm, fd, events, running));
+}
+
+/* Whether libcurl knows the descriptor; what is assigned to it stays in Python. */
+int multi_assign(multi *m, curl_socket_t fd, int present)
+{
+  INSIDE(m, curl_multi_assign(m->curlm, fd, present ? m : NULL));
+}
+
+int multi_set_number(multi *m, CURLMoption option, int64_t value)
+{
+  INSIDE(m, (int)option >= CURLOPTTYPE_OFF_T
+              ? curl_multi_setopt(m->curlm, option, (curl_off_t)value)
+              : curl_multi_setopt(m->curlm, option, (long)value));
+}
+
+int multi_set_list(multi *m, CURLMoption option, char **list)
+{
+  INSIDE(m, curl_multi_setopt(m->curlm, option, list));
+}
+
+int multi_get_offt(multi *m, CURLMinfo_offt info, curl_off_t *value)
+{
+  INSIDE(m, curl_multi_get_offt(m->curlm, info, value));
+}
+
+int multi_notify(multi *m, unsigned notification, int enable)
+{
+  INSIDE(m, enable ? curl_multi_notify_enable(m->curlm, notification)
+                   : curl_multi_notify_disable(m->curlm, notification));
+}
+
+/* Callbacks. They run in the thread that drives the multi, with the multi entered. One that raised
+ * is told to libcurl as a failure, and the call in progress raises. */
+
+static int on_socket(CURL *curl, curl_socket_t fd, int what, void *p, void *assigned)
+{
+  multi *m = p;
+  easy *e = easy_of(curl);
+
+  (void)assigned;
+  connected_swap();
+  return m->failed ? -1 : python_socket(m->id, e ? e->id : 0, fd, what);
+}
+
+static int on_timer(CURLM *curlm, long milliseconds, void *p)
+{
+  multi *m = p;
+  (void)curlm;
+  return m->failed ? -1 : python_timer(m->id, milliseconds);
+}
+
+/* Python takes the pushed handle over, or it is denied and libcurl frees it. */
+static int on_push(CURL *parent, CURL *curl, size_t count, struct curl_pushheaders *headers, void *p)
+{
+  multi *m = p;
+  easy *from = easy_of(parent), *pushed;
+  int answer;
+
+  if(m->failed)
+    return CURL_PUSH_DENY;
+  pushed = easy_adopt(curl);
+  if(!pushed)
+    return CURL_PUSH_DENY;
+  answer = python_push(m->id, from ? from->id : 0, pushed, headers, count);
+  if(answer == CURL_PUSH_OK)
+    link_easy(m, pushed); /* libcurl adds it on return */
+  else
+    easy_renounce(pushed);
+  return answer;
+}
+
+static void on_notify(CURLM *curlm, unsigned notification, CURL *curl, void *p)
+{
+  multi *m = p;
+  easy *e = easy_of(curl);
+
+  (void)curlm;
+  if(!m->failed)
+    python_notify(m->id, notification, e ? e->id : 0);
+}
+
+typedef void (*any_function)(void);
+
+int multi_set_callback(multi *m, CURLMoption option, int present)
+{
+  static const struct {
+    CURLMoption function, data;
+    any_function on;
+  } callbacks[] = {
+    { CURLMOPT_SOCKETFUNCTION, CURLMOPT_SOCKETDATA, (any_function)on_socket },
+    { CURLMOPT_TIMERFUNCTION, CURLMOPT_TIMERDATA, (any_function)on_timer },
+    { CURLMOPT_PUSHFUNCTION, CURLMOPT_PUSHDATA, (any_function)on_push },
+    { CURLMOPT_NOTIFYFUNCTION, CURLMOPT_NOTIFYDATA, (any_function)on_notify },
+  };
+  size_t i;
+  int code = multi_enter(m);
+
+  if(code)
+    return code;
+  code = CURLM_UNKNOWN_OPTION;
+  for(i = 0; i < sizeof(callbacks) / sizeof(*callbacks); i++) {
+    if(callbacks[i].function == option) {
+      code = curl_multi_setopt(m->curlm, callbacks[i].data, m);
+      if(!code)
+        code = curl_multi_setopt(m->curlm, option, present ? callbacks[i].on : NULL);
+    }
+  }
+  multi_leave(m);
+  return code;
+}
+
+/* Collect what has finished into m->results; optionally take it out of the multi. */
+int multi_results(multi *m, int remove)
+{
+  CURLMsg *message;
+  int queued;
+
+  while((message = curl_multi_info_read(m->curlm, &queued)) != NULL) {
+    easy *e = easy_of(message->easy_handle);
+    CURLcode result = message->data.result;
+
+    if(message->msg != CURLMSG_DONE || !e)
+      continue;
+    if(m->results_count == m->results_room) {
+      int room = m->results_room ? 2 * m->results_room : 16;
+      int64_t *larger = realloc(m->results, 2 * (size_t)room * sizeof(*larger));
+
+      if(!larger)
+        return CURLM_OUT_OF_MEMORY;
+      m->results = larger;
+      m->results_room = room;
+    }
+    m->results[2 * m->results_count] = (int64_t)e->id;
+    m->results[2 * m->results_count + 1] = result;
+    m->results_count++;
+    if(remove) {
+      curl_multi_remove_handle(m->curlm, e->curl);
+      multi_unlink(e);
+    }
+  }
+  return CURLM_OK;
+}
+
+/* curl_multi_info_read, all of it; nothing is taken out of the multi. */
+int multi_info_read(multi *m)
+{
+  int code = multi_enter(m);
+
+  if(code)
+    return code;
+  m->results_count = 0;
+  code = multi_results(m, 0);
+  multi_leave(m);
+  return code;
+}

@@ -1,0 +1,133 @@
+/* What handles share, and the locks around it.
+ *
+ * The locks are C's own: libcurl may hold one while it calls a closer, which waits for the GIL, so no
+ * thread may ever wait for one with the GIL held. cffi lets go of it before C is entered. They are
+ * recursive, because a closer may use a handle of the same share. */
+#include "internal.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define KINDS (CURL_LOCK_DATA_HSTS + 1)
+
+struct share {
+  guard inside;
+  CURLSH *curlsh; /* NULL once closed */
+  pthread_mutex_t locks[KINDS]; /* by curl_lock_data; what comes later shares the first */
+};
+
+static void on_lock(CURL *curl, curl_lock_data data, curl_lock_access access, void *p)
+{
+  share *s = p;
+  (void)curl;
+  (void)access;
+  pthread_mutex_lock(&s->locks[data < KINDS ? data : 0]);
+}
+
+static void on_unlock(CURL *curl, curl_lock_data data, void *p)
+{
+  share *s = p;
+  (void)curl;
+  pthread_mutex_unlock(&s->locks[data < KINDS ? data : 0]);
+}
+
+share *share_new(void)
+{
+  share *s = calloc(1, sizeof(*s));
+  pthread_mutexattr_t recursive;
+  int i;
+
+  if(!s)
+    return NULL;
+  s->curlsh = curl_share_init();
+  if(!s->curlsh) {
+    free(s);
+    return NULL;
+  }
+  guard_init(&s->inside);
+  pthread_mutexattr_init(&recursive);
+  pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+  for(i = 0; i < KINDS; i++)
+    pthread_mutex_init(&s->locks[i], &recursive);
+  pthread_mutexattr_destroy(&recursive);
+  curl_share_setopt(s->curlsh, CURLSHOPT_USERDATA, s);
+  curl_share_setopt(s->curlsh, CURLSHOPT_LOCKFUNC, on_lock);
+  curl_share_setopt(s->curlsh, CURLSHOPT_UNLOCKFUNC, on_unlock);
+  return s;
+}
+
+static int share_enter(share *s)
+{
+  int refusal = guard_enter(&s->inside);
+
+  if(!refusal && !s->curlsh) {
+    guard_leave(&s->inside);
+    refusal = HANDLE_CLOSED;
+  }
+  return refusal;
+}
+
+/* CURLSHOPT_SHARE and _UNSHARE. */
+int share_set(share *s, CURLSHoption option, int data)
+{
+  int code = share_enter(s);
+
+  if(!code) {
+    code = curl_share_setopt(s->curlsh, option, data);
+    guard_leave(&s->inside);
+  }
+  return code;
+}
+
+/* curl_share_cleanup: CURLSHE_IN_USE while a handle uses it, and nothing has happened. */
+int share_close(share *s)
+{
+  int code;
+
+  if(guard_forked(&s->inside)) {
+    s->curlsh = NULL;
+    return 0;
+  }
+  code = share_enter(s);
+  if(code)
+    return code == HANDLE_CLOSED ? 0 : code;
+  code = curl_share_cleanup(s->curlsh);
+  if(!code)
+    s->curlsh = NULL;
+  guard_leave(&s->inside);
+  return code;
+}
+
+/* The backstop. A share that is still in use stays: its handles will take its locks. */
+void share_free(share *s)
+{
+  int i;
+
+  if(share_close(s))
+    return;
+  for(i = 0; i < KINDS; i++)
+    pthread_mutex_destroy(&s->locks[i]);
+  free(s);
+}
+
+/* CURLOPT_SHARE; NULL detaches. Not in a multi: there 7.88.1 crashes on a change of shares. */
+int easy_set_share(easy *e, share *s)
+{
+  int code = s ? share_enter(s) : 0;
+
+  if(code)
+    return code;
+  code = easy_enter(e);
+  if(!code) {
+    if(e->joined || e->performing)
+      code = HANDLE_DEFERRED;
+    else {
+      easy_detach(e);
+      code = curl_easy_setopt(e->curl, CURLOPT_SHARE, s ? s->curlsh : NULL);
+    }
+    easy_leave(e);
+  }
+  if(s)
+    guard_leave(&s->inside);
+  return code;
+}
