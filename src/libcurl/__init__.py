@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from libcurl.constants import *  # noqa: F403
     from libcurl.headers import Headers as Headers
     from libcurl.library import *  # noqa: F403
+    from libcurl.multi import Multi as Multi
+    from libcurl.share import Share as Share
 
 __version__ = "0.1.0"
 
@@ -33,6 +35,8 @@ __version__ = "0.1.0"
 _LATER = {
     "Address": "address",
     "Headers": "headers",
+    "Multi": "multi",
+    "Share": "share",
     **dict.fromkeys(
         (
             "OptionInfo",

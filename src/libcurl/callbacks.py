@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     class Handle(Protocol):
-        """What this module needs of an easy handle."""
+        """What this module needs of an easy or a multi handle."""
 
         _callbacks: dict[int, Callable[..., Any]]
 
@@ -72,7 +72,8 @@ def failed(
     """cffi's onerror: sees even what is raised before a callback's first line (a Ctrl-C)."""
     found = None
     if traceback is not None:
-        found = handles.get(traceback.tb_frame.f_locals.get("easy", 0))
+        values = traceback.tb_frame.f_locals
+        found = handles.get(values.get("multi") or values.get("easy") or 0)
     handle = found() if found else None
     if handle is None:
         report(exception, "a libcurl callback")
@@ -338,6 +339,49 @@ def python_sockopt(easy: int, fd: int, purpose: int) -> int:
     """CURLOPT_SOCKOPTFUNCTION."""
     answer = callback(easy, lib.CURLOPT_SOCKOPTFUNCTION)(fd, purpose)
     return integer(answer, lib.CURL_SOCKOPT_OK, "SOCKOPTFUNCTION")
+
+
+# Multi handles.
+
+
+@ffi.def_extern(error=-1, onerror=failed)
+def python_socket(multi: int, easy: int, fd: int, what: int) -> int:
+    """CURLMOPT_SOCKETFUNCTION."""
+    handle: Any = handles[multi]()
+    data = handle._assigned.get(fd)
+    if what == lib.CURL_POLL_REMOVE:
+        handle._assigned.pop(fd, None)
+    answer = handle._callbacks[lib.CURLMOPT_SOCKETFUNCTION](
+        handle._easies.get(easy), fd, what, data
+    )
+    return integer(answer, 0, "SOCKETFUNCTION")
+
+
+@ffi.def_extern(error=-1, onerror=failed)
+def python_timer(multi: int, milliseconds: int) -> int:
+    """CURLMOPT_TIMERFUNCTION."""
+    answer = callback(multi, lib.CURLMOPT_TIMERFUNCTION)(milliseconds)
+    return integer(answer, 0, "TIMERFUNCTION")
+
+
+@ffi.def_extern(error=lib.CURL_PUSH_DENY, onerror=failed)
+def python_push(multi: int, parent: int, pushed: Any, headers: Any, count: int) -> int:
+    """CURLMOPT_PUSHFUNCTION: the headers are (name, value) of the request that is promised."""
+    handle: Any = handles[multi]()
+    fields = []
+    for number in range(count):
+        line: bytes = _string(lib.curl_pushheader_bynum(headers, number))
+        colon = line.index(b":", 1)
+        fields.append((line[:colon].decode("latin-1"), line[colon + 1 :].decode("latin-1")))
+    answer: int = handle._pushed(handle._easies.get(parent), pushed, fields)
+    return answer
+
+
+@ffi.def_extern(onerror=failed)
+def python_notify(multi: int, notification: int, easy: int) -> None:
+    """CURLMOPT_NOTIFYFUNCTION."""
+    handle: Any = handles[multi]()
+    handle._callbacks[lib.CURLMOPT_NOTIFYFUNCTION](notification, handle._easies.get(easy))
 
 
 _SIZE_MAX = (1 << 8 * ffi.sizeof("size_t")) - 1

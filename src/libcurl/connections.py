@@ -161,6 +161,14 @@ def _failed(
 interruptions: list[BaseException] = []
 
 
+def take_interruptions() -> list[BaseException]:
+    """Those that there are; nobody else gets them."""
+    found = []
+    while interruptions:
+        found.append(interruptions.pop(0))
+    return found
+
+
 def python_closesocket(closer: int, fd: int) -> int:
     """CURLOPT_CLOSESOCKETFUNCTION. -1 leaves the descriptor to C."""
     found = closers.get(closer)

@@ -9,7 +9,7 @@ from libcurl._native import ffi, lib
 from libcurl.data import save
 from libcurl.engine import Engine
 from libcurl.options import SPECIAL, by_name, find
-from libcurl.special import SETTERS
+from libcurl.special import METHODS, SETTERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ class Easy(Engine):
         twin._begin(handle)
         twin._settings = dict(self._settings)
         for option, value in self._settings.items():
-            if option.kind == SPECIAL:
+            # Those that decide the method are set again among the bodies that do, in their order.
+            if option.kind == SPECIAL or option.id in METHODS:
                 twin._set(option, value)
         for number, function in self._callbacks.items():
             twin._set(find(number), function)
@@ -127,7 +128,12 @@ class Easy(Engine):
         Ctrl-C ends it.
         """
         code = self._transfer()
-        if code or self._exception is not None or self._cache is not None:
+        if (
+            code
+            or self._exception is not None
+            or self._cache is not None
+            or self._share is not None
+        ):
             self._after(code)
 
     def fetch(self) -> bytes:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from libcurl.multi_engine import MultiEngine
+    from libcurl.share_engine import ShareEngine
+
 #: How long libcurl is left alone before Python may look at signals, in milliseconds.
 SLICE = 100
 
@@ -48,8 +51,9 @@ class Engine:
         "_exception",
         "_handle",
         "_kept",
+        "_multi",
         "_settings",
-        "_state",
+        "_share",
     )
 
     #: What the face calls such a handle in its messages.
@@ -64,20 +68,22 @@ class Engine:
     _closer: Closer | None
     _exception: BaseException | None
     _kept: dict[int, Any] | None
+    _multi: MultiEngine | None
     _settings: dict[Option, Any]
-    _state: int
+    _share: ShareEngine | None
 
     # -- Life ------------------------------------------------------------------------------------
 
     def _begin(self, handle: Any = None) -> None:
         """Take a handle of C's, or make one (curl_easy_init)."""
         if handle is None:
-            _initialize()
+            initialize()
             handle = lib.easy_new()
         if not handle:
             raise MemoryError("curl_easy_init failed")
         self._handle = ffi.gc(handle, lib.easy_free)
         self._body = self._cache = self._closer = self._exception = self._kept = None
+        self._multi = self._share = None
         self._callbacks = {}
         self._settings = {}
 
@@ -108,26 +114,41 @@ class Engine:
         """Close; return what closers have raised."""
         handle = self._handle
         cache = self._cache
+        multi = self._multi
         if cache is not None:
             cache.pin()
         try:
             code = lib.easy_close(handle)
-            if code == lib.HANDLE_DEFERRED:
-                return []
-            if code:
-                raise refusal(code, self._kind)
         finally:
-            if cache is not None and not handle.curl:
-                self._closer, closer = None, self._closer
-                if closer is not None:
-                    closer.release()
-                cache.destroyed()
-                self._cache = None
-        handles.pop(handle.id, None)
+            closed = not handle.curl
+            if closed:
+                self._closed()
+        if code == lib.HANDLE_DEFERRED:
+            if multi is not None:
+                multi._halt(self)
+            return []
+        if code:
+            raise refusal(code, self._kind)
+        return self._take_exceptions()
+
+    def _closed(self) -> None:
+        """Let go of all that libcurl can no longer ask for."""
+        handles.pop(self._handle.id, None)
         self._callbacks = {}
         self._settings = {}
         self._kept = None
-        return self._take_exceptions()
+        cache, self._cache = self._cache, None
+        closer, self._closer = self._closer, None
+        multi, self._multi = self._multi, None
+        share, self._share = self._share, None
+        if closer is not None:
+            closer.release()
+        if cache is not None:
+            cache.destroyed()
+        if multi is not None:
+            multi._forget(self)
+        if share is not None:
+            share._released()
 
     def __del__(self) -> None:
         try:
@@ -141,13 +162,13 @@ class Engine:
         """What callbacks have left for the call in progress to raise."""
         exception, self._exception = self._exception, None
         found = [] if exception is None else [exception]
-        while connections.interruptions:
-            found.append(connections.interruptions.pop(0))
-        return found
+        return found + connections.take_interruptions()
 
     def _failed(self, exception: BaseException) -> None:
         """A callback of this handle has raised: stop the transfer, keep the exception for its caller."""
-        self._handle.stopped = 1
+        self._handle.stopped = True
+        if self._multi is not None:
+            self._multi._halt(self)
         if self._exception is None:
             self._exception = exception
         else:
@@ -173,17 +194,19 @@ class Engine:
                 code = _perform(handle, SLICE)
         except BaseException:
             lib.easy_abandon(handle)
-            if self._cache is not None:
-                self._cache.settle()
+            for cache in self._caches():
+                cache.settle()
             raise
         return code
 
     def _after(self, code: int) -> None:
         """After a call into libcurl that may have called back: raise what there is to raise."""
-        if self._cache is not None:
-            self._cache.settle()
+        handle = self._handle
+        if not handle.inside.depth:
+            for cache in self._caches():
+                cache.settle()
         exceptions = self._take_exceptions()
-        if self._handle.closing:
+        if handle.closing:
             exceptions += self._close()
         if exceptions:
             first, *rest = exceptions
@@ -192,6 +215,18 @@ class Engine:
             raise first
         if code:
             raise self._error(code)
+
+    def _outcome(self, code: int) -> BaseException | None:
+        """How a transfer in a multi has ended: what a callback raised, or an exception for the code."""
+        exception, self._exception = self._exception, None
+        if exception is None and code:
+            exception = self._error(code)
+        if self._handle.closing:
+            for other in self._close():
+                report(other, self)
+        if self._share is not None:
+            self._share._cache.settle()
+        return exception
 
     def _in_transfer(self) -> bool:
         return bool(self._handle.performing or self._handle.joined)
@@ -249,7 +284,8 @@ class Engine:
     def _set_batch(self, batch: list[tuple[Option, Any]], settings: list[int], texts: bytes) -> None:
         done = ffi.new("int *")
         code = lib.easy_set_many(self._handle, settings, len(batch), texts, done)
-        self._settings.update(batch[: done[0]])
+        for option, value in batch[: done[0]]:
+            self._remember(option, value)
         if code:
             failed, value = batch[done[0]] if done[0] < len(batch) else batch[0]
             raise self._option_error(code, failed, value)
@@ -281,6 +317,11 @@ class Engine:
             return
         if code:
             raise self._option_error(code, option, value)
+        self._remember(option, value)
+
+    def _remember(self, option: Option, value: Any) -> None:
+        """Note what is set, in the order of setting: the last one decides the method of a request."""
+        self._settings.pop(option, None)
         self._settings[option] = value
 
     def _set_special(self, option: Option, value: Any) -> None:
@@ -325,6 +366,10 @@ class Engine:
             if self.closed:
                 raise refusal(lib.HANDLE_CLOSED, self._kind)
             return
+        self._set_again_without(options)
+
+    def _set_again_without(self, options: list[Option]) -> None:
+        """Unset options by a reset, after which the others are set again."""
         if self._in_transfer():
             names = ", ".join(f"CURLOPT_{option.name.upper()}" for option in options)
             raise RuntimeError(f"{names} cannot be unset during a transfer")
@@ -334,6 +379,8 @@ class Engine:
             if option not in options and option.id != lib.CURLOPT_COOKIELIST
         }
         self._reset_options()
+        for option in options:
+            self._keep(option.id, None)
         self._restore(keep)
 
     def _reset_options(self) -> None:
@@ -414,8 +461,31 @@ class Engine:
             replaced.release()
 
     def _caches(self) -> list[ConnectionCache]:
-        """Hook: the caches that this handle's connections may live in."""
-        return [] if self._cache is None else [self._cache]
+        """The caches that this handle's connections may live in."""
+        caches = [] if self._cache is None else [self._cache]
+        if self._multi is not None:
+            caches.append(self._multi._cache)
+        if self._share is not None:
+            caches.append(self._share._cache)
+        return caches
+
+    def _joins(self, cache: ConnectionCache) -> None:
+        """From now on connections made with the current closer may live in `cache`."""
+        if self._closer is not None:
+            cache.hold(self._closer)
+
+    def _set_share(self, option: Option, share: ShareEngine | None) -> None:
+        """Attach to a share, or detach (CURLOPT_SHARE); the share is kept alive."""
+        code = lib.easy_set_share(self._handle, share._handle if share is not None else ffi.NULL)
+        if code == lib.HANDLE_DEFERRED:
+            raise RuntimeError("CURLOPT_SHARE cannot be changed during a transfer or in a multi")
+        if code:
+            raise self._option_error(code, option, share)
+        left, self._share = self._share, share
+        if share is not None:
+            self._joins(share._cache)
+        if left is not None and left is not share:
+            left._released()
 
     def _keep(self, option: int, value: Any) -> None:
         """Own what libcurl points to; None lets go."""
@@ -427,7 +497,7 @@ class Engine:
             self._kept.pop(option, None)
 
 
-def _initialize() -> None:
+def initialize() -> None:
     """libcurl's global state, at the first handle."""
     code = lib.library_init()
     if code:

@@ -70,13 +70,15 @@ class Option:
         return number
 
     def text(self, value: Any) -> bytes:
-        """A C string: str as UTF-8, paths as the file system has them."""
+        """A C string: str as UTF-8, paths as the file system has them, a Url or Cookie as it is written."""
         if isinstance(value, str):
             data = value.encode("utf-8", "surrogateescape")
         elif isinstance(value, (bytes, bytearray, memoryview)):
             data = bytes(value)
         elif isinstance(value, os.PathLike):
             data = os.fsencode(value)
+        elif hasattr(value, "_option_text"):
+            data = value._option_text()
         else:
             raise self.refused(value, "str, bytes or a path")
         if b"\0" in data:

@@ -6,6 +6,7 @@ from libcurl._native import ffi, lib
 from libcurl.data import set_headerdata, set_readdata, set_writedata
 from libcurl.engine import Engine
 from libcurl.options import Option, by_name
+from libcurl.share_engine import ShareEngine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,13 +15,22 @@ if TYPE_CHECKING:
 
 _POSTFIELDS = lib.CURLOPT_POSTFIELDS
 
+#: Numbers that decide the method of a request, as POSTFIELDS and MIMEPOST do: the last one set counts.
+METHODS = (
+    lib.CURLOPT_HTTPGET,
+    lib.CURLOPT_POST,
+    lib.CURLOPT_UPLOAD,
+    lib.CURLOPT_PUT,
+    lib.CURLOPT_NOBODY,
+)
+
 
 def remember(handle: Engine, option: Option, value: Any) -> None:
     """Note what is set, for unset and duphandle; None where it is unset."""
     if value is None:
         handle._settings.pop(option, None)
     else:
-        handle._settings[option] = value
+        handle._remember(option, value)
 
 
 def set_callback(handle: Engine, option: Option, function: Callable[..., Any] | None) -> None:
@@ -43,8 +53,9 @@ def set_progress(handle: Engine, option: Option, function: Callable[..., Any] | 
 def set_postfields(handle: Engine, option: Option, value: Any) -> None:
     """POSTFIELDS points to the bytes given, COPYPOSTFIELDS to a copy; their size is set with them."""
     if value is None:
-        data = None
-    elif isinstance(value, str):
+        unset_by_reset(handle, by_name["postfields"])
+        return
+    if isinstance(value, str):
         data = value.encode()
     else:
         try:
@@ -53,24 +64,63 @@ def set_postfields(handle: Engine, option: Option, value: Any) -> None:
             raise option.refused(value, "str or a bytes-like object") from None
         if option.id != _POSTFIELDS or not data.contiguous:
             data = bytes(data)
-    buffer = ffi.NULL if data is None else ffi.from_buffer(data)
-    size = -1 if data is None else len(buffer)
+    buffer = ffi.from_buffer(data)
     native = handle._handle
     code = lib.easy_enter(native)
     if not code:
         # What libcurl points to and what is kept change together, or another thread could see a
         # pointer to what is gone.
         try:
-            code = lib.easy_set_number(native, lib.CURLOPT_POSTFIELDSIZE_LARGE, size)
+            code = lib.easy_set_number(native, lib.CURLOPT_POSTFIELDSIZE_LARGE, len(buffer))
             if not code:
                 code = lib.easy_set_pointer(native, _POSTFIELDS, buffer)
             if not code:
-                handle._keep(_POSTFIELDS, None if data is None else buffer)
+                handle._keep(_POSTFIELDS, buffer)
         finally:
             lib.easy_leave(native)
     if code:
         raise handle._option_error(code, option, value)
     remember(handle, by_name["postfields"], data)
+
+
+def unset_by_reset(handle: Engine, option: Option) -> None:
+    """NULL is not enough: of a body it leaves a POST, read from standard input, of CURLU the text."""
+    if handle.closed:
+        raise handle._error(lib.HANDLE_CLOSED)
+    if option in handle._settings:
+        handle._set_again_without([option])
+
+
+def set_mimepost(handle: Engine, option: Option, value: Any) -> None:
+    """MIMEPOST: a Mime, of which libcurl gets a tree of its own."""
+    if value is None:
+        unset_by_reset(handle, option)
+        return
+    from libcurl.mime import attach
+
+    attach(handle, option, value)
+
+
+def set_curlu(handle: Engine, option: Option, value: Any) -> None:
+    """CURLU: a Url. libcurl reads it when a transfer begins, so it gets a copy of its own."""
+    if value is None:
+        unset_by_reset(handle, option)
+        return
+    from libcurl.url import copy_for
+
+    copy = copy_for(option, value)
+    native = handle._handle
+    code = lib.easy_enter(native)
+    if not code:
+        try:
+            code = lib.easy_set_pointer(native, option.id, copy)
+            if not code:
+                handle._keep(option.id, copy)
+        finally:
+            lib.easy_leave(native)
+    if code:
+        raise handle._option_error(code, option, value)
+    remember(handle, option, value)
 
 
 def set_postfieldsize(handle: Engine, option: Option, value: Any) -> None:
@@ -127,6 +177,13 @@ def set_stream_depends(handle: Engine, option: Option, value: Any) -> None:
     remember(handle, option, value)
 
 
+def set_share(handle: Engine, option: Option, value: Any) -> None:
+    """SHARE: kept alive while the handle uses it."""
+    if value is not None and not isinstance(value, ShareEngine):
+        raise option.refused(value, "a Share")
+    handle._set_share(option, value)
+
+
 def refuse(handle: Engine, option: Option, value: Any) -> None:
     """Options that something else stands in for."""
     if value is not None:
@@ -161,7 +218,10 @@ SETTERS: dict[str, Callable[[Any, Option, Any], None]] = {
     "postfieldsize_large": set_postfieldsize,
     "private": set_private,
     "stderr": set_stderr,
+    "curlu": set_curlu,
+    "mimepost": set_mimepost,
     "stream_depends": set_stream_depends,
     "stream_depends_e": set_stream_depends,
+    "share": set_share,
     **dict.fromkeys(_INSTEAD, refuse),
 }

@@ -1,4 +1,4 @@
-"""The private internet that documents are run on: internet.py DOCUMENT HTTP-PORT HTTPS-PORT CA-FILE.
+"""The private internet of the documents: internet.py DOCUMENT HTTP-PORT HTTPS-PORT CA-FILE.
 
 Runs the Python blocks of a Markdown file as they are written, in order and in one namespace. Host
 names lead to an address that looks public, and the sockets opened for it to the test's own servers:

@@ -29,6 +29,29 @@ void buffer_free(buffer *b)
   b->size = b->room = 0;
 }
 
+/* What the last transfer has collected, for the caller to free: copied where it may go on. */
+int easy_take_body(easy *e, buffer *to)
+{
+  int code = easy_enter(e);
+
+  memset(to, 0, sizeof(*to));
+  if(code)
+    return code;
+  if(!e->performing && !e->joined) {
+    *to = e->body;
+    memset(&e->body, 0, sizeof(e->body));
+  }
+  else if(buffer_reserve(to, e->body.size)) {
+    to->size = e->body.size;
+    if(to->size)
+      memcpy(to->data, e->body.data, to->size);
+  }
+  else
+    code = CURLE_OUT_OF_MEMORY;
+  easy_leave(e);
+  return code;
+}
+
 /* CURLOPT_WRITEFUNCTION where the user has none: append to easy.body. */
 size_t collect(char *data, size_t size, size_t count, void *p)
 {

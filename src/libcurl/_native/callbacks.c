@@ -181,6 +181,14 @@ static any_function fallback(const easy *e, CURLoption option)
   return NULL;
 }
 
+/* What a fallback gets: libcurl would take our `easy` for the FILE that these name without a function. */
+static void *fallback_data(easy *e, CURLoption option)
+{
+  if(option == CURLOPT_READFUNCTION)
+    return stdin;
+  return option == CURLOPT_HEADERFUNCTION ? NULL : e;
+}
+
 int easy_set_callback(easy *e, CURLoption option, int present)
 {
   size_t i;
@@ -191,7 +199,7 @@ int easy_set_callback(easy *e, CURLoption option, int present)
   code = CURLE_UNKNOWN_OPTION;
   for(i = 0; i < sizeof(callbacks) / sizeof(*callbacks); i++) {
     if(callbacks[i].function == option) {
-      code = curl_easy_setopt(e->curl, callbacks[i].data, e);
+      code = curl_easy_setopt(e->curl, callbacks[i].data, present ? e : fallback_data(e, option));
       if(!code)
         code = curl_easy_setopt(e->curl, option, present ? callbacks[i].on : fallback(e, option));
       if(!code && option == CURLOPT_OPENSOCKETFUNCTION)

@@ -26,6 +26,9 @@ int python_hstswrite(uintptr_t easy, struct curl_hstsentry *entry, struct curl_i
 int python_opensocket(uintptr_t easy, int purpose, struct curl_sockaddr *address);
 int python_sockopt(uintptr_t easy, curl_socket_t fd, int purpose);
 int python_closesocket(uintptr_t closer, curl_socket_t fd);
+int python_session(uintptr_t easy, const char *key, const unsigned char *shmac, size_t shmac_size,
+                   const unsigned char *data, size_t size, curl_off_t valid_until, int tls_id,
+                   const char *alpn, size_t earlydata_max);
 
 /* On behalf of a multi. */
 int python_socket(uintptr_t multi, uintptr_t easy, curl_socket_t fd, int what);
@@ -33,3 +36,7 @@ int python_timer(uintptr_t multi, long milliseconds);
 int python_push(uintptr_t multi, uintptr_t parent, easy *pushed, struct curl_pushheaders *headers,
                 size_t count);
 void python_notify(uintptr_t multi, unsigned notification, uintptr_t easy);
+
+/* On behalf of a part of a MIME body. */
+size_t python_mime_read(uintptr_t part, char *data, size_t size);
+int python_mime_seek(uintptr_t part, curl_off_t offset, int origin);

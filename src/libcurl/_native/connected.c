@@ -33,7 +33,7 @@ typedef struct stand_in {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static stand_in *all;
-static int waiting; /* stand-ins at step 3, of all threads */
+static int waiting; /* how many there are, of all threads */
 
 static int connects_the_connected(void)
 {
@@ -57,7 +57,7 @@ static void discard(stand_in *s)
   free(s);
 }
 
-/* Take out the stand-in of this thread for `fd`; for -1 the first that waits for its real socket. */
+/* Take out the stand-in of this thread for `fd`; for -1 any. */
 static stand_in *take(int fd)
 {
   stand_in **at, *found;
@@ -65,10 +65,9 @@ static stand_in *take(int fd)
   pthread_mutex_lock(&lock);
   for(at = &all; (found = *at) != NULL; at = &found->next) {
     if(pthread_equal(found->thread, pthread_self()) &&
-       (fd < 0 ? found->real >= 0 : found->fd == fd)) {
+       (fd < 0 || found->fd == fd)) {
       *at = found->next;
-      if(found->real >= 0)
-        waiting--;
+      waiting--;
       break;
     }
   }
@@ -79,8 +78,7 @@ static stand_in *take(int fd)
 static void put(stand_in *s)
 {
   pthread_mutex_lock(&lock);
-  if(s->real >= 0)
-    waiting++;
+  waiting++;
   s->next = all;
   all = s;
   pthread_mutex_unlock(&lock);
@@ -132,7 +130,8 @@ int connected_stand_in(curl_socket_t fd)
     return 1; /* not connected after all: libcurl will find out */
   s->real = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   instead = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if(s->real < 0 || instead < 0 || dup3(instead, fd, O_CLOEXEC) < 0) {
+  if(s->real < 0 || instead < 0 || dup2(instead, fd) < 0 ||
+     socket_adopt(fd)) {
     if(instead >= 0)
       close(instead);
     discard(s);
@@ -151,10 +150,11 @@ void connected_swap(void)
   if(!__atomic_load_n(&waiting, __ATOMIC_RELAXED))
     return;
   while((s = take(-1)) != NULL) {
-    int flags = fcntl(s->real, F_GETFL);
-
-    fcntl(s->real, F_SETFL, flags | O_NONBLOCK);
-    dup3(s->real, s->fd, O_CLOEXEC);
+    if(s->real >= 0) { /* or libcurl was told that it is not connected */
+      fcntl(s->real, F_SETFL, fcntl(s->real, F_GETFL) | O_NONBLOCK);
+      dup2(s->real, s->fd);
+      socket_adopt(s->fd);
+    }
     discard(s);
   }
 }

@@ -15,6 +15,8 @@ static CURLcode set_defaults(easy *e)
     code = curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, collect);
   if(!code && e->error)
     code = curl_easy_setopt(e->curl, CURLOPT_ERRORBUFFER, e->error);
+  if(!code && e->log)
+    code = curl_easy_setopt(e->curl, CURLOPT_STDERR, e->log);
   return code;
 }
 
@@ -59,7 +61,8 @@ easy *easy_new(void)
 }
 
 /* A duplicate with libcurl's copies of the options, lists of its own, and none of the pointers that
- * belong to the original: its callbacks, objects and closer are set again from Python. */
+ * belong to the original: its callbacks, objects and closer are set again from Python, and so are
+ * POSTFIELDS and MIMEPOST before it is used; clearing these would make a POST of any request. */
 easy *easy_duplicate(easy *original)
 {
   static const CURLoption foreign[] = {
@@ -70,8 +73,7 @@ easy *easy_duplicate(easy *original)
     CURLOPT_RESOLVER_START_FUNCTION, CURLOPT_TRAILERFUNCTION, CURLOPT_SSL_CTX_FUNCTION,
     CURLOPT_SSH_KEYFUNCTION, CURLOPT_SSH_HOSTKEYFUNCTION, CURLOPT_FNMATCH_FUNCTION,
     CURLOPT_CHUNK_BGN_FUNCTION, CURLOPT_CHUNK_END_FUNCTION, CURLOPT_HSTSREADFUNCTION,
-    CURLOPT_HSTSWRITEFUNCTION, CURLOPT_CURLU, CURLOPT_POSTFIELDS, CURLOPT_STREAM_DEPENDS,
-    CURLOPT_STREAM_DEPENDS_E, CURLOPT_MIMEPOST,
+    CURLOPT_HSTSWRITEFUNCTION, CURLOPT_CURLU, CURLOPT_STREAM_DEPENDS, CURLOPT_STREAM_DEPENDS_E,
   };
   easy *e = NULL;
   size_t i;
@@ -82,23 +84,21 @@ easy *easy_duplicate(easy *original)
   if(e) {
     for(i = 0; i < sizeof(foreign) / sizeof(*foreign); i++)
       curl_easy_setopt(e->curl, foreign[i], NULL); /* an unknown option needs no clearing */
+    curl_easy_setopt(e->curl, CURLOPT_HEADERDATA, NULL);
+    curl_easy_setopt(e->curl, CURLOPT_READDATA, stdin);
     e->connect_only = original->connect_only;
     e->maxconnects = original->maxconnects;
     e->kept = kept_copy(original->kept, e->curl);
+    if(easy_set_stderr(e, original->log ? fileno(original->log) : -1)) {
+      easy_free(e);
+      e = NULL;
+    }
   }
   easy_leave(original);
   return e;
 }
 
-/* What only options pointed to. */
-static void forget_settings(easy *e)
-{
-  kept_free(e->kept);
-  e->kept = NULL;
-  if(e->log)
-    fclose(e->log);
-  e->log = NULL;
-}
+
 
 /* Out of the private multi. */
 void easy_detach(easy *e)
@@ -124,6 +124,7 @@ void easy_drop_steps(easy *e)
  * again when it has ended. */
 int easy_close(easy *e)
 {
+  multi *joined;
   CURL *curl;
   int refusal;
 
@@ -140,11 +141,21 @@ int easy_close(easy *e)
     easy_leave(e);
     return HANDLE_DEFERRED;
   }
+  joined = e->joined;
+  if(joined) {
+    curl_multi_remove_handle(joined->curlm, e->curl);
+    multi_unlink(e);
+    multi_leave(joined);
+  }
   easy_drop_steps(e);
   curl = e->curl;
   curl_easy_cleanup(curl);
   e->curl = NULL;
-  forget_settings(e);
+  kept_free(e->kept);
+  e->kept = NULL;
+  if(e->log)
+    fclose(e->log);
+  e->log = NULL;
   free(e->error);
   e->error = NULL;
   buffer_free(&e->body);
@@ -156,16 +167,12 @@ int easy_close(easy *e)
 void easy_free(easy *e)
 {
   e->stopped = 1;
-  if(e->joined && e->curl) {
-    curl_multi_remove_handle(e->joined->curlm, e->curl);
-    multi_unlink(e);
-  }
   easy_close(e);
   free(e);
 }
 
 /* curl_easy_reset, which does not clear the pointer to the RESOLVE list: the next transfer would read
- * it after it was freed. Connections, cookies, sessions and the share stay. */
+ * it after it was freed. Connections, cookies, sessions and the share stay, and so does the log. */
 int easy_reset(easy *e)
 {
   int code = easy_enter(e);
@@ -174,7 +181,8 @@ int easy_reset(easy *e)
     return code;
   curl_easy_setopt(e->curl, CURLOPT_RESOLVE, NULL);
   curl_easy_reset(e->curl);
-  forget_settings(e);
+  kept_free(e->kept);
+  e->kept = NULL;
   e->opens = 0;
   e->closer = 0;
   e->connect_only = 0;
@@ -222,6 +230,8 @@ int easy_begin(easy *e)
   e->error[0] = 0;
   e->body.size = 0;
   e->stopped = 0;
+  e->transfers++;
+  kept_purge(&e->kept);
   return CURLE_OK;
 }
 
@@ -255,11 +265,11 @@ static int step(easy *e, int milliseconds, CURLcode *result)
     double left;
     CURLMcode code = curl_multi_perform(e->steps, &running);
 
+    connected_swap();
     if(!code && e->stopped) {
       *result = CURLE_ABORTED_BY_CALLBACK;
       return 0;
     }
-    connected_swap();
     if(!code && !running)
       break;
     left = until - milliseconds_now();
@@ -279,39 +289,49 @@ static int step(easy *e, int milliseconds, CURLcode *result)
   return 0;
 }
 
-/* A transfer, in slices of at most `milliseconds`: HANDLE_RUNNING means call again, at once, from the
- * same thread. Meanwhile the handle stays entered. */
-int easy_perform(easy *e, int milliseconds)
+static int finish(easy *e, CURLcode result)
 {
-  CURLcode result = CURLE_OK;
-  int refusal;
-
-  if(!e->performing) {
-    refusal = easy_enter(e);
-    if(refusal)
-      return refusal;
-    e->performing = 1;
-    result = begin(e);
-  }
-  refusal = result ? 0 : step(e, milliseconds, &result);
-  if(refusal)
-    return refusal;
   /* The connection of a CONNECT_ONLY transfer can be used for as long as the handle is attached. */
   if(result || !e->connect_only)
     easy_detach(e);
-  e->performing = 0;
+  if(!result && e->closing)
+    result = CURLE_ABORTED_BY_CALLBACK;
+  e->performing = e->stopped = 0;
   easy_leave(e);
   return (int)result;
+}
+
+/* A transfer, in slices of at most `milliseconds`: HANDLE_RUNNING means easy_continue, at once, from
+ * the same thread. Meanwhile the handle stays entered. */
+int easy_perform(easy *e, int milliseconds)
+{
+  CURLcode result;
+  int refusal = easy_enter(e);
+
+  if(refusal)
+    return refusal;
+  if(e->performing) {
+    easy_leave(e);
+    return CURLE_RECURSIVE_API_CALL;
+  }
+  e->performing = 1;
+  result = begin(e);
+  return result ? finish(e, result) : easy_continue(e, milliseconds);
+}
+
+int easy_continue(easy *e, int milliseconds)
+{
+  CURLcode result;
+  int running = step(e, milliseconds, &result);
+
+  return running ? running : finish(e, result);
 }
 
 /* Give up a transfer that easy_perform has left running. */
 void easy_abandon(easy *e)
 {
-  if(e->performing) {
-    easy_detach(e);
-    e->performing = 0;
-    easy_leave(e);
-  }
+  if(e->performing)
+    finish(e, CURLE_ABORTED_BY_CALLBACK);
 }
 
 /* The type of an info is part of its number. What was found stands in e->info. */
@@ -322,6 +342,23 @@ int easy_getinfo(easy *e, CURLINFO info)
   if(!code) {
     e->info.pointer = NULL;
     code = curl_easy_getinfo(e->curl, info, &e->info);
+    easy_leave(e);
+  }
+  return code;
+}
+
+/* For strings, which other calls may free: a copy, for the caller to free; NULL where there is none. */
+int easy_getinfo_text(easy *e, CURLINFO info, char **text)
+{
+  int code = easy_enter(e);
+
+  *text = NULL;
+  if(!code) {
+    char *found = NULL;
+
+    code = curl_easy_getinfo(e->curl, info, &found);
+    if(found && !(*text = strdup(found)))
+      code = CURLE_OUT_OF_MEMORY;
     easy_leave(e);
   }
   return code;

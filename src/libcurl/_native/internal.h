@@ -37,11 +37,11 @@ int loop_wakeup(struct loop *);
 
 /* options.c */
 void kept_free(struct kept *);
+void kept_purge(struct kept **);
 struct kept *kept_copy(const struct kept *, CURL *);
 
 /* buffers.c */
 size_t collect(char *data, size_t size, size_t count, void *e);
-void buffer_free(buffer *);
 
 /* sockets.c */
 curl_socket_t on_open_socket(void *e, curlsocktype, struct curl_sockaddr *);

@@ -1,6 +1,7 @@
 /* A multi handle: its life, the easies in it, and typed doors to libcurl's functions. */
 #include "internal.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 multi *multi_new(void)
@@ -32,6 +33,7 @@ int multi_enter(multi *m)
 
 void multi_leave(multi *m) { guard_leave(&m->inside); }
 
+/* Inside both: `joined` is what tells other threads whom to ask before they enter the easy. */
 static void link_easy(multi *m, easy *e)
 {
   e->joined = m;
@@ -42,8 +44,11 @@ static void link_easy(multi *m, easy *e)
   m->first = e;
 }
 
+/* Inside the multi. Another thread can be on its way into the easy, where the multi will stop it. */
 void multi_unlink(easy *e)
 {
+  while(guard_enter(&e->inside))
+    sched_yield();
   if(e->before)
     e->before->next = e->next;
   else
@@ -52,6 +57,7 @@ void multi_unlink(easy *e)
     e->next->before = e->before;
   e->joined = NULL;
   e->next = e->before = NULL;
+  guard_leave(&e->inside);
 }
 
 /* curl_multi_cleanup. The callbacks go first (8.10 calls them in the middle of it), then the easies,
@@ -101,49 +107,57 @@ void multi_free(multi *m)
     free(m);
 }
 
+static int enter_both(multi *m, easy *e)
+{
+  int refusal = multi_enter(m);
+
+  if(!refusal) {
+    refusal = e->curl ? guard_enter(&e->inside) : HANDLE_CLOSED;
+    if(refusal)
+      multi_leave(m);
+  }
+  return refusal;
+}
+
+static void leave_both(multi *m, easy *e)
+{
+  guard_leave(&e->inside);
+  multi_leave(m);
+}
+
 /* curl_multi_add_handle. The private multi of the easy, and its connections, end here. */
 int multi_add(multi *m, easy *e)
 {
-  int code = multi_enter(m);
+  int code = enter_both(m, e);
 
   if(code)
     return code;
-  code = easy_enter(e);
-  if(code) {
-    multi_leave(m);
-    return code;
+  if(e->joined || e->performing)
+    code = CURLM_ADDED_ALREADY;
+  else {
+    easy_drop_steps(e);
+    code = easy_begin(e) ? CURLM_OUT_OF_MEMORY : curl_multi_add_handle(m->curlm, e->curl);
+    /* A timer callback that fails leaves it half added, and the next socket_action would crash. */
+    if(code)
+      curl_multi_remove_handle(m->curlm, e->curl);
+    else
+      link_easy(m, e);
   }
-  if(e->joined || e->performing) {
-    easy_leave(e);
-    multi_leave(m);
-    return CURLM_ADDED_ALREADY;
-  }
-  easy_drop_steps(e);
-  code = easy_begin(e) ? CURLM_OUT_OF_MEMORY : curl_multi_add_handle(m->curlm, e->curl);
-  /* A timer callback that fails leaves it half added, and the next socket_action would crash. */
-  if(code)
-    curl_multi_remove_handle(m->curlm, e->curl);
-  easy_leave(e);
-  if(!code)
-    link_easy(m, e);
-  multi_leave(m);
+  leave_both(m, e);
   return code;
 }
 
-/* curl_multi_remove_handle. Taken out during a callback of the multi's, libcurl may refuse. */
+/* curl_multi_remove_handle, which libcurl refuses in most callbacks. */
 int multi_remove(multi *m, easy *e)
 {
-  int code = easy_enter(e);
+  int code = enter_both(m, e);
 
   if(code)
     return code;
-  if(e->joined != m)
-    code = CURLM_BAD_EASY_HANDLE;
-  else
-    code = curl_multi_remove_handle(m->curlm, e->curl);
-  easy_leave(e);
+  code = e->joined == m ? curl_multi_remove_handle(m->curlm, e->curl) : CURLM_BAD_EASY_HANDLE;
   if(!code)
     multi_unlink(e);
+  leave_both(m, e);
   return code;
 }
 

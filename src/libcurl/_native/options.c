@@ -25,6 +25,22 @@ void kept_free(struct kept *kept)
   }
 }
 
+/* What a transfer in progress may have been using still when it was replaced. */
+void kept_purge(struct kept **at)
+{
+  while(*at) {
+    struct kept *kept = *at;
+
+    if(kept->option) {
+      at = &kept->next;
+      continue;
+    }
+    *at = kept->next;
+    kept->next = NULL;
+    kept_free(kept);
+  }
+}
+
 /* For curl_easy_duphandle, which copies the pointers: lists of the duplicate's own. */
 struct kept *kept_copy(const struct kept *kept, CURL *curl)
 {
@@ -34,6 +50,10 @@ struct kept *kept_copy(const struct kept *kept, CURL *curl)
     struct kept *copy = calloc(1, sizeof(*copy));
     const struct curl_slist *item;
 
+    if(!kept->option) {
+      free(copy);
+      continue;
+    }
     if(!copy) {
       curl_easy_setopt(curl, kept->option, NULL);
       continue;
@@ -111,33 +131,27 @@ int easy_set_blob(easy *e, CURLoption option, void *data, size_t size)
 /* `items` are NUL-terminated strings one after the other, `size` bytes in all. */
 static CURLcode set_list(easy *e, CURLoption option, const char *items, size_t size)
 {
-  struct curl_slist *list = NULL;
-  struct kept **at = &e->kept, *kept;
+  struct kept *kept = calloc(1, sizeof(*kept)), *replaced;
   const char *end = items + size;
   CURLcode code = CURLE_OUT_OF_MEMORY;
 
-  while(*at && (*at)->option != option)
-    at = &(*at)->next;
-  if(!*at && !(*at = calloc(1, sizeof(**at))))
-    return code;
-  kept = *at;
-  kept->option = option;
-  for(; items < end; items += strlen(items) + 1)
-    if(!list_append(&list, items))
+  for(; kept && items < end; items += strlen(items) + 1)
+    if(!list_append(&kept->list, items))
       break;
-  if(items == end) {
-    code = curl_easy_setopt(e->curl, option, list);
-    if(!code) {
-      struct curl_slist *replaced = kept->list;
-      kept->list = list;
-      list = replaced;
-    }
+  if(kept && items == end)
+    code = curl_easy_setopt(e->curl, option, kept->list);
+  if(code) {
+    kept_free(kept);
+    return code;
   }
-  curl_slist_free_all(list);
-  if(!kept->list) {
-    *at = kept->next;
-    free(kept);
-  }
+  for(replaced = e->kept; replaced; replaced = replaced->next)
+    if(replaced->option == option)
+      replaced->option = 0;
+  if(!e->performing && !e->joined)
+    kept_purge(&e->kept);
+  kept->option = option;
+  kept->next = e->kept;
+  e->kept = kept;
   return code;
 }
 

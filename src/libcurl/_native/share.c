@@ -98,6 +98,8 @@ int share_close(share *s)
   return code;
 }
 
+int share_closed(const share *s) { return !s->curlsh; }
+
 /* The backstop. A share that is still in use stays: its handles will take its locks. */
 void share_free(share *s)
 {

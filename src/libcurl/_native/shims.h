@@ -8,7 +8,7 @@ enum refusal {
   HANDLE_BUSY = -2,     /* another thread is using it */
   HANDLE_FORKED = -3,   /* it was made in another process, before a fork */
   HANDLE_DEFERRED = -4, /* it is in a callback of its own: it will be closed when that ends */
-  HANDLE_RUNNING = -5   /* perform: not finished; call again */
+  HANDLE_RUNNING = -5   /* perform: not finished; continue it */
 };
 
 /* Who is inside a handle. A handle is used by one thread at a time; the same thread may enter again
@@ -58,11 +58,12 @@ typedef struct easy {
   struct easy *next; /* in that multi */
   struct easy *before;
   char *error;       /* CURLOPT_ERRORBUFFER, made by the first transfer */
-  struct kept *kept; /* one per list option */
+  struct kept *kept; /* one per list option, and what a transfer may be using still */
   void *log;         /* CURLOPT_STDERR, a FILE of our own */
   uintptr_t closer;  /* the closer cell under which sockets are booked, 0 for none */
   long maxconnects;  /* as set: the private multi needs it, 0 for libcurl's default */
   buffer body;       /* what was received, where there is no write callback */
+  unsigned transfers; /* how many have begun */
   int connect_only;  /* CURLOPT_CONNECT_ONLY as set */
   _Bool opens; /* a Python opener is set */
   _Bool attached; /* in the private multi */
@@ -73,7 +74,6 @@ typedef struct easy {
     long number;
     curl_off_t offset;
     double real;
-    char *text;
     void *pointer;
   } info;
 } easy;
@@ -90,12 +90,18 @@ int easy_close(easy *);
 void easy_free(easy *);
 int easy_reset(easy *);
 int easy_perform(easy *, int milliseconds);
+int easy_continue(easy *, int milliseconds);
 void easy_abandon(easy *);
 int easy_getinfo(easy *, CURLINFO);
+int easy_getinfo_text(easy *, CURLINFO, char **text);
 int easy_pause(easy *, int bitmask);
 int easy_upkeep(easy *);
 int easy_send(easy *, const void *data, size_t size, size_t *sent);
 int easy_recv(easy *, void *data, size_t size, size_t *received);
+
+/* buffers.c */
+int easy_take_body(easy *, buffer *);
+void buffer_free(buffer *);
 
 /* options.c */
 int easy_set_number(easy *, CURLoption, int64_t);
@@ -141,6 +147,7 @@ int multi_step(multi *, int milliseconds);
 /* share.c */
 share *share_new(void);
 int share_close(share *);
+int share_closed(const share *);
 void share_free(share *);
 int share_set(share *, CURLSHoption, int data);
 int easy_set_share(easy *, share *);
@@ -152,6 +159,22 @@ size_t sockets_booked(uintptr_t closer);
 void sockets_forget(uintptr_t closer);
 int socket_adopt(int fd);
 int socket_family(int fd);
+
+/* mime.c */
+int mime_source(curl_mimepart *, uintptr_t id, curl_off_t size, int seekable);
+int mime_headers(curl_mimepart *, const char *items, size_t size);
+
+/* websocket.c */
+int easy_ws_send(easy *, const void *data, size_t size, size_t *sent, curl_off_t fragsize,
+                 unsigned flags);
+int easy_ws_recv(easy *, void *data, size_t size, size_t *received, struct curl_ws_frame *);
+int easy_ws_meta(easy *, struct curl_ws_frame *);
+int easy_ws_start_frame(easy *, unsigned flags, curl_off_t size);
+
+/* sessions.c */
+int easy_ssls_export(easy *);
+int easy_ssls_import(easy *, const char *key, const unsigned char *shmac, size_t shmac_size,
+                     const unsigned char *data, size_t size);
 
 /* presence.c (generated): functions newer than the oldest libcurl supported */
 typedef struct newer_function {

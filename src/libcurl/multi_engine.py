@@ -1,0 +1,247 @@
+"""The private base of the multi handles of both faces.
+
+Who owns what: a multi keeps its easies alive, the closers of the connections in its cache, and what was
+assigned to descriptors; an easy keeps its multi alive. Cycles that no one breaks are collected.
+
+All calls into libcurl come from the thread that drives the multi, and so do all callbacks; another thread
+gets a RuntimeError, except for wakeup.
+"""
+
+from __future__ import annotations
+
+from _weakref import ref
+
+from libcurl import connections
+from libcurl._native import ffi, lib
+from libcurl.callbacks import handles, report
+from libcurl.connections import ConnectionCache
+from libcurl.engine import Engine, initialize
+from libcurl.errors import REFUSALS, MultiError, refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_add = lib.multi_add
+_unpack = ffi.unpack
+
+
+class MultiEngine:
+    """A multi handle (CURLM). Each face derives its own class from this one."""
+
+    __slots__ = (
+        "__weakref__",
+        "_assigned",
+        "_cache",
+        "_callbacks",
+        "_done",
+        "_easies",
+        "_exception",
+        "_halted",
+        "_handle",
+    )
+
+    #: What the face calls such a handle in its messages.
+    _kind = "Multi handle"
+
+    _handle: Any
+    _assigned: dict[int, Any]
+    _cache: ConnectionCache
+    _callbacks: dict[int, Callable[..., Any]]
+    _done: list[tuple[Engine, BaseException | None]]
+    _easies: dict[int, Engine]
+    _exception: BaseException | None
+    _halted: list[Engine]
+
+    def _begin(self) -> None:
+        """Make the handle (curl_multi_init)."""
+        initialize()
+        handle = lib.multi_new()
+        if not handle:
+            raise MemoryError("curl_multi_init failed")
+        self._handle = ffi.gc(handle, lib.multi_free)
+        self._assigned = {}
+        self._cache = ConnectionCache()
+        self._callbacks = {}
+        self._done = []
+        self._easies = {}
+        self._exception = None
+        self._halted = []
+        handles[self._handle.id] = ref(self)
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+        return not self._handle.curlm
+
+    def close(self) -> None:
+        """Close the multi and the connections in its cache (curl_multi_cleanup).
+
+        The easy handles in it leave it, unfinished, and stay usable. Closers are called; their exceptions
+        go to sys.unraisablehook, for the transfers they belong to are over. Idempotent. MultiError where
+        it is called in a callback of this multi's.
+        """
+        code = self._close()
+        if code:
+            raise self._error(code)
+        interrupted = connections.take_interruptions()
+        if interrupted:
+            raise interrupted[0]
+
+    def _close(self) -> int:
+        handle = self._handle
+        if not handle.curlm:
+            return 0
+        self._cache.pin()
+        code: int = lib.multi_close(handle)
+        if not handle.curlm:
+            handles.pop(handle.id, None)
+            for easy in self._easies.values():
+                easy._multi = None
+                if easy._exception is not None:
+                    exception, easy._exception = easy._exception, None
+                    report(exception, easy)
+            self._easies = {}
+            self._callbacks = {}
+            self._assigned = {}
+            self._halted = []
+            self._done = []
+            self._cache.destroyed()
+        return code
+
+    def __del__(self) -> None:
+        try:
+            self._close()
+        except AttributeError:
+            pass  # a constructor that failed, or an interpreter that is gone
+
+    # -- Exceptions ------------------------------------------------------------------------------
+
+    def _failed(self, exception: BaseException) -> None:
+        """A callback of the multi's own has raised: the call in progress will raise it."""
+        self._handle.failed = True
+        if self._exception is None:
+            self._exception = exception
+        else:
+            report(exception, self)
+
+    def _halt(self, easy: Engine) -> None:
+        """A callback of this easy's has raised: its transfer ends with the call in progress."""
+        self._handle.halted = True
+        self._halted.append(easy)
+
+    def _error(self, code: int) -> Exception:
+        """The exception for what a shim has answered."""
+        if code in REFUSALS:
+            return refusal(code, self._kind)
+        return self._make_error(code, ffi.string(lib.curl_multi_strerror(code)).decode())
+
+    def _make_error(self, code: int, message: str) -> Exception:
+        """Hook: the face's exception for a CURLMcode."""
+        return MultiError(code, message)
+
+    def _after(self, code: int) -> None:
+        """After a call into libcurl: raise what belongs to the call, end what was halted."""
+        handle = self._handle
+        if self._cache.released and not handle.inside.depth:
+            self._cache.settle()
+        if self._halted and not handle.inside.depth:
+            self._end_halted()
+        exception, self._exception = self._exception, None
+        if exception is not None:
+            handle.failed = False
+            raise exception
+        if connections.interruptions:
+            raise connections.take_interruptions()[0]
+        if code:
+            raise self._error(code)
+
+    def _end_halted(self) -> None:
+        """Transfers that a callback stopped: libcurl has been told of most, the rest are taken out."""
+        self._read_messages()
+        halted, self._halted = self._halted, []
+        self._handle.halted = False
+        finished = [easy for easy, _ in self._done]
+        for easy in halted:
+            if easy._multi is self and easy not in finished:
+                self._take_out(easy)
+                self._done.append((easy, easy._outcome(lib.CURLE_ABORTED_BY_CALLBACK)))
+
+    # -- Easies ----------------------------------------------------------------------------------
+
+    def _join(self, easy: Engine) -> None:
+        """curl_multi_add_handle."""
+        if not isinstance(easy, Engine):
+            raise TypeError(f"a multi takes easy handles, not {type(easy).__name__}")
+        handle = easy._handle
+        code = _add(self._handle, handle)
+        if code:
+            if code == lib.CURLM_ADDED_ALREADY:
+                where = "this multi" if easy._multi is self else "use"
+                raise self._make_error(code, f"the easy handle is in {where} already")
+            self._after(code)
+            raise self._error(code)
+        easy._multi = self
+        easy._body = None
+        self._easies[handle.id] = easy
+        if easy._cache is not None:
+            # Its private multi is gone, and the connections with it.
+            easy._joins(self._cache)
+            easy._cache.destroyed()
+            easy._joins(easy._cache)
+        if self._exception is not None or connections.interruptions:
+            self._after(0)
+
+    def _take_out(self, easy: Engine) -> None:
+        """curl_multi_remove_handle."""
+        code = lib.multi_remove(self._handle, easy._handle)
+        if code:
+            raise self._error(code)
+        self._forget(easy)
+
+    def _forget(self, easy: Engine) -> None:
+        """The easy has left."""
+        self._easies.pop(easy._handle.id, None)
+        easy._multi = None
+
+    def _read_messages(self) -> None:
+        """curl_multi_info_read, into `_done`; the easies stay."""
+        code = lib.multi_info_read(self._handle)
+        if code:
+            raise self._error(code)
+        handle = self._handle
+        count = handle.results_count
+        if count:
+            pairs = iter(_unpack(handle.results, 2 * count))
+            for number, result in zip(pairs, pairs, strict=True):
+                easy = self._easies[number]
+                self._done.append((easy, easy._outcome(result)))
+
+    def _step(self, milliseconds: int) -> list[tuple[Engine, BaseException | None]]:
+        """Drive (multi_step of C); what has finished, out of the multi."""
+        handle = self._handle
+        code = lib.multi_step(handle, milliseconds)
+        count = handle.results_count
+        done = self._done
+        if count and not code:
+            easies = self._easies
+            pairs = iter(_unpack(handle.results, 2 * count))
+            for number in pairs:
+                easy = easies.pop(number)
+                easy._multi = None
+                result = next(pairs)
+                if result or easy._exception is not None or easy._share is not None:
+                    done.append((easy, easy._outcome(result)))
+                else:
+                    done.append((easy, None))
+        if (
+            code
+            or self._halted
+            or self._cache.released
+            or self._exception is not None
+            or connections.interruptions
+        ):
+            self._after(code)
+        self._done = []
+        return done

@@ -1,0 +1,64 @@
+"""`Share`: libcurl's share interface, what several easy handles have in common."""
+
+from __future__ import annotations
+
+from operator import index
+
+from libcurl._native import lib
+from libcurl.share_engine import ShareEngine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+__all__ = ["Share"]
+
+
+class Share(ShareEngine):
+    """Cookies, connections, TLS sessions and more that easy handles share.
+
+    `Share(LockData.CONNECT, LockData.DNS)`, then `Easy(share=share)`. The handles may work in different
+    threads: locks are taken in C. Attached handles keep the share alive; one in a multi can neither be
+    attached nor detached. The closers of connections in a shared cache live until these close.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, *data: int) -> None:
+        """Make a share (curl_share_init) of these `LockData`."""
+        self._begin()
+        self.share(*data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}{' closed' if self.closed else ''}>"
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"cannot pickle {type(self).__name__}")
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+        return bool(lib.share_closed(self._handle))
+
+    def share(self, *data: int) -> None:
+        """Share these `LockData` too (CURLSHOPT_SHARE); ShareError IN_USE once a handle is attached."""
+        for kind in data:
+            self._set(lib.CURLSHOPT_SHARE, index(kind))
+
+    def unshare(self, *data: int) -> None:
+        """Share these `LockData` no more (CURLSHOPT_UNSHARE); ShareError IN_USE while one is attached."""
+        for kind in data:
+            self._set(lib.CURLSHOPT_UNSHARE, index(kind))

@@ -1,0 +1,88 @@
+"""The private base of the share handles of both faces.
+
+A share is kept alive by the easy handles that use it, and its locks by C (`_native/share.c`): handles that
+share may work in different threads.
+"""
+
+from __future__ import annotations
+
+from libcurl import connections
+from libcurl._native import ffi, lib
+from libcurl.connections import ConnectionCache
+from libcurl.engine import initialize
+from libcurl.errors import REFUSALS, ShareError, refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class ShareEngine:
+    """A share handle (CURLSH). Each face derives its own class from this one."""
+
+    __slots__ = ("__weakref__", "_abandoned", "_cache", "_handle")
+
+    #: What the face calls such a handle in its messages.
+    _kind = "Share handle"
+
+    _handle: Any
+    _cache: ConnectionCache
+    _abandoned: bool
+
+    def _begin(self) -> None:
+        """Make the handle (curl_share_init)."""
+        initialize()
+        handle = lib.share_new()
+        if not handle:
+            raise MemoryError("curl_share_init failed")
+        self._handle = ffi.gc(handle, lib.share_free)
+        self._cache = ConnectionCache()
+        self._abandoned = False
+
+    def close(self) -> None:
+        """Close the share and the connections in its cache (curl_share_cleanup). Idempotent.
+
+        ShareError IN_USE while an easy handle is attached to it: nothing has happened then. Closers are
+        called; their exceptions go to sys.unraisablehook.
+        """
+        code = self._close()
+        if code:
+            raise self._error(code)
+        interrupted = connections.take_interruptions()
+        if interrupted:
+            raise interrupted[0]
+
+    def _close(self) -> int:
+        self._cache.pin()
+        code: int = lib.share_close(self._handle)
+        if not code:
+            self._cache.destroyed()
+        return code
+
+    def _released(self) -> None:
+        """An easy handle has left; the last to leave closes a share that was collected before."""
+        self._cache.settle()
+        if self._abandoned:
+            self._close()
+
+    def __del__(self) -> None:
+        try:
+            self._abandoned = True
+            self._close()
+        except AttributeError:
+            pass  # a constructor that failed, or an interpreter that is gone
+
+    def _set(self, option: int, data: int) -> None:
+        code = lib.share_set(self._handle, option, data)
+        if code:
+            raise self._error(code)
+
+    def _error(self, code: int) -> Exception:
+        """The exception for what a shim has answered."""
+        if code in REFUSALS:
+            return refusal(code, self._kind)
+        return self._make_error(code, ffi.string(lib.curl_share_strerror(code)).decode())
+
+    def _make_error(self, code: int, message: str) -> Exception:
+        """Hook: the face's exception for a CURLSHcode."""
+        return ShareError(code, message)
