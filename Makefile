@@ -38,6 +38,7 @@ matrix: $(VENV)/venv $(VENV)/apt-test $(VENV)/apt-matrix ## one wheel on other P
 	$(bin)/python tools/matrix.py $(CELL)
 
 wheel: $(VENV)/venv ## a wheel, in dist
+	rm -rf build dist
 	$(bin)/python -m pip wheel --no-deps --wheel-dir dist .
 
 clean: ## remove what was built and the virtual environments, but not what was fetched (.cache)

@@ -33,11 +33,10 @@ SCALARS = {
 
 # An option that is a pointer and not named here is not for Python to set.
 EASY = {
-    "url": "Text | None",
-    "curlu": "object",
+    "curlu": "Url | None",
     "postfields": "str | Buffer | None",
     "copypostfields": "str | Buffer | None",
-    "mimepost": "object",
+    "mimepost": "Mime | None",
     "share": "object",
     "private": "object",
     "stderr": "HasFileno | None",
@@ -53,6 +52,9 @@ EASY = {
     "progressfunction": "Callable[[int, int, int, int], int | None] | None",
     "xferinfofunction": "Callable[[int, int, int, int], int | None] | None",
     "debugfunction": "Callable[[InfoType, bytes], object] | None",
+    "cookielist": "Text | Cookie | None",
+    "hstsreadfunction": "Callable[[], tuple[str | bytes, bool, str | None] | None] | None",
+    "hstswritefunction": "Callable[[HSTSEntry, HSTSIndex], int | None] | None",
     "opensocketfunction": "Callable[[SockType, Address], Detachable | int] | None",
     "sockoptfunction": "Callable[[int, SockType], int | None] | None",
     "closesocketfunction": "Callable[[int], int | None] | None",
@@ -151,10 +153,10 @@ from typing import Protocol, TypeAlias, TypedDict
 
 from typing_extensions import Buffer
 
-from . import Address, Easy
+from . import Address, Cookie, Easy, HSTSEntry, HSTSIndex, Mime, Url
 from .constants import InfoType, SockType
 
-Text: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes]
+Text: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes] | Url
 Lines: TypeAlias = Iterable[str | bytes]
 
 class HasFileno(Protocol):

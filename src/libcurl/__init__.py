@@ -6,6 +6,8 @@ beyond these are looked up on first use.
 
 from __future__ import annotations
 
+# First of all, because it says what to do where libcurl is missing.
+from libcurl import raw as raw
 from libcurl.easy import Easy
 from libcurl.errors import (
     CouldntConnect,
@@ -24,19 +26,40 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from libcurl.address import Address as Address
     from libcurl.constants import *  # noqa: F403
+    from libcurl.cookies import Cookie as Cookie
     from libcurl.headers import Headers as Headers
+    from libcurl.hsts import HSTSEntry as HSTSEntry
+    from libcurl.hsts import HSTSIndex as HSTSIndex
     from libcurl.library import *  # noqa: F403
+    from libcurl.mime import Mime as Mime
+    from libcurl.mime import MimePart as MimePart
     from libcurl.multi import Multi as Multi
+    from libcurl.sessions import TLSSession as TLSSession
     from libcurl.share import Share as Share
+    from libcurl.url import Url as Url
+    from libcurl.websocket import WebSocket as WebSocket
+    from libcurl.websocket import WsFrame as WsFrame
 
 __version__ = "0.1.0"
+
+# What has loaded the module of that name has put it here; the public name is the function.
+globals().pop("options", None)
 
 #: Where a public name lives whose module is imported on first use; enums are in `constants`.
 _LATER = {
     "Address": "address",
+    "Cookie": "cookies",
+    "HSTSEntry": "hsts",
+    "HSTSIndex": "hsts",
     "Headers": "headers",
+    "Mime": "mime",
+    "MimePart": "mime",
     "Multi": "multi",
     "Share": "share",
+    "TLSSession": "sessions",
+    "Url": "url",
+    "WebSocket": "websocket",
+    "WsFrame": "websocket",
     **dict.fromkeys(
         (
             "OptionInfo",
@@ -52,7 +75,7 @@ _LATER = {
         "library",
     ),
 }
-_MODULES = ("constants", "raw")
+_MODULES = ("aio", "constants")
 
 __all__ = [
     "CouldntConnect",

@@ -6,10 +6,10 @@ from typing import Protocol, TypeAlias, TypedDict
 
 from typing_extensions import Buffer
 
-from . import Address, Easy
+from . import Address, Cookie, Easy, HSTSEntry, HSTSIndex, Mime, Url
 from .constants import InfoType, SockType
 
-Text: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes]
+Text: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes] | Url
 Lines: TypeAlias = Iterable[str | bytes]
 
 class HasFileno(Protocol):
@@ -143,7 +143,7 @@ class Options(TypedDict, total=False):
     ftpsslauth: int | None
     ioctlfunction: Callable[..., object] | None
     ftp_account: Text | None
-    cookielist: Text | None
+    cookielist: Text | Cookie | None
     ignore_content_length: int | None
     ftp_skip_pasv_ip: int | None
     ftp_filemethod: int | None
@@ -269,7 +269,7 @@ class Options(TypedDict, total=False):
     request_target: Text | None
     socks5_auth: int | None
     ssh_compression: int | None
-    mimepost: object
+    mimepost: Mime | None
     timevalue_large: int | None
     happy_eyeballs_timeout_ms: int | None
     resolver_start_function: Callable[..., object] | None
@@ -281,7 +281,7 @@ class Options(TypedDict, total=False):
     doh_url: Text | None
     upload_buffersize: int | None
     upkeep_interval_ms: int | None
-    curlu: object
+    curlu: Url | None
     trailerfunction: Callable[..., object] | None
     http09_allowed: int | None
     altsvc_ctrl: int | None
@@ -299,8 +299,8 @@ class Options(TypedDict, total=False):
     ssl_ec_curves: Text | None
     hsts_ctrl: int | None
     hsts: Text | None
-    hstsreadfunction: Callable[..., object] | None
-    hstswritefunction: Callable[..., object] | None
+    hstsreadfunction: Callable[[], tuple[str | bytes, bool, str | None] | None] | None
+    hstswritefunction: Callable[[HSTSEntry, HSTSIndex], int | None] | None
     aws_sigv4: Text | None  # libcurl 7.75.0
     doh_ssl_verifypeer: int | None  # libcurl 7.76.0
     doh_ssl_verifyhost: int | None  # libcurl 7.76.0

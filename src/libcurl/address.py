@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
+from _operator import index
 from _socket import AF_INET, AF_INET6, AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, inet_ntop, inet_pton
-from operator import index
 
 from libcurl._native import ffi, lib
 
@@ -154,10 +153,11 @@ def _family(family: int) -> bytes:
     return int(family).to_bytes(2, _ORDER)  # type: ignore[arg-type]
 
 
-def open_socket(opener: Callable[..., Any], purpose: int, native: Any) -> int:
+def open_socket(opener: Callable[..., Any], purpose: int, native: Any, strict: bool) -> int:
     """Call an opener, check what it gave, and hand the descriptor over to libcurl.
 
-    Whatever fails after the opener has returned a socket closes that socket.
+    Whatever fails after the opener has returned a socket closes that socket; not strict: its family is
+    the opener's affair.
     """
     family, socktype, protocol = native.family, native.socktype, native.protocol
     raw = ffi.buffer(ffi.addressof(native, "addr"), native.addrlen)[:]
@@ -165,10 +165,18 @@ def open_socket(opener: Callable[..., Any], purpose: int, native: Any) -> int:
     fd = take(opener(purpose, address))
     if fd == lib.CURL_SOCKET_BAD:
         return fd
+    found = _family_of(fd)
     try:
         if address._raw is not raw or address.family != family:
             _write_back(address, native)
-        check(fd, native.family)
+        if strict and found != native.family:
+            raise ValueError(
+                f"CURLOPT_OPENSOCKETFUNCTION returned a socket of family {found} "
+                f"for an address of family {native.family}"
+            )
+        problem = lib.socket_adopt(fd)
+        if problem:
+            raise OSError(problem, os.strerror(problem))
     except BaseException:
         os.close(fd)
         raise
@@ -213,16 +221,9 @@ def take(given: Any) -> int:
     return index(given.detach())
 
 
-def check(fd: int, family: int) -> None:
-    """Make sure that `fd` is a socket of that family, and close-on-exec."""
-    found = lib.socket_family(fd)
+def _family_of(fd: int) -> int:
+    """The family of a socket. What is no socket (0 would be stdin) is left alone."""
+    found: int = lib.socket_family(fd)
     if found < 0:
         raise OSError(-found, f"CURLOPT_OPENSOCKETFUNCTION returned {fd}: {os.strerror(-found)}")
-    if found != family:
-        raise ValueError(
-            f"CURLOPT_OPENSOCKETFUNCTION returned a socket of family {found} "
-            f"for an address of family {family}"
-        )
-    problem = lib.socket_adopt(fd)
-    if problem:
-        raise OSError(problem, errno.errorcode.get(problem, ""))
+    return found

@@ -2,7 +2,7 @@
 
 The story of a callback:
 
-1. The user sets a callable; the handle keeps it, and tells C to install the trampoline of that option
+1. The user sets a callable; the handle keeps it in a slot of its own, and tells C to install the trampoline of that option
    (`_native/callbacks.c`), with the C part of the handle as its data.
 2. Python keeps the handle in `handles`, under a number that is never used twice, by weak reference.
 3. libcurl calls the trampoline, in the thread that drives the transfer, which let go of the GIL.
@@ -19,7 +19,7 @@ frees. The closer of a socket is another matter: `connections` tells its story.
 from __future__ import annotations
 
 import sys
-from operator import index
+from _operator import index
 
 from libcurl._native import ffi, lib
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     class Handle(Protocol):
         """What this module needs of an easy or a multi handle."""
 
-        _callbacks: dict[int, Callable[..., Any]]
+        def _answer(self, value: object, none: int, name: str) -> int: ...
 
-        def _failed(self, exception: BaseException) -> None: ...
+        def _failed(self, exception: BaseException, where: str = "") -> None: ...
 
 
 #: The handles that have callbacks, by the number that C knows them by.
@@ -78,17 +78,17 @@ def failed(
     if handle is None:
         report(exception, "a libcurl callback")
     else:
-        handle._failed(exception)
+        assert traceback is not None
+        handle._failed(exception, traceback.tb_frame.f_code.co_name.removeprefix("python_"))
 
 
-def callback(easy: int, option: int) -> Callable[..., Any]:
-    """The callable of a handle."""
-    handle = handles[easy]()
-    assert handle is not None, "C calls no handle that is gone"
-    return handle._callbacks[option]
+def ask(easy: int, name: str, none: int, *arguments: object) -> int:
+    """Call a callable of a handle; its answer, `none` for None."""
+    handle: Any = handles[easy]()
+    return handle._answer(getattr(handle, name)(*arguments), none, name)  # type: ignore[no-any-return]
 
 
-def integer(value: object, none: int, option: str) -> int:
+def integer(value: object, none: int, source: str) -> int:
     """What a callback has returned, None standing for success."""
     if value is None:
         return none
@@ -96,7 +96,7 @@ def integer(value: object, none: int, option: str) -> int:
         return index(value)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(
-            f"CURLOPT_{option} returned {type(value).__name__}, expected int or None"
+            f"{source} returned {type(value).__name__}, expected int or None"
         ) from None
 
 
@@ -108,49 +108,63 @@ def text(string: Any) -> str:
 
 # The body and the headers.
 
-_WRITEFUNCTION = lib.CURLOPT_WRITEFUNCTION
-_HEADERFUNCTION = lib.CURLOPT_HEADERFUNCTION
-_READFUNCTION = lib.CURLOPT_READFUNCTION
-_READ_MOST = lib.CURL_READFUNC_PAUSE
-
 
 @ffi.def_extern(error=lib.CURL_WRITEFUNC_ERROR, onerror=failed)
 def python_write(easy: int, data: Any, size: int) -> int:
     """CURLOPT_WRITEFUNCTION."""
-    taken = callback(easy, _WRITEFUNCTION)(_unpack(data, size))
-    return size if taken is None else integer(taken, size, "WRITEFUNCTION") & _SIZE_MAX
+    handle: Any = handles[easy]()
+    taken = handle._writefunction(_unpack(data, size))
+    return size if taken is None else handle._answer(taken, size, "_writefunction") & _SIZE_MAX
 
 
-@ffi.def_extern(error=lib.CURL_WRITEFUNC_ERROR, onerror=failed)
-def python_header(easy: int, data: Any, size: int) -> int:
-    """CURLOPT_HEADERFUNCTION."""
-    taken = callback(easy, _HEADERFUNCTION)(_unpack(data, size))
-    return size if taken is None else integer(taken, size, "HEADERFUNCTION") & _SIZE_MAX
+@ffi.def_extern(error=1, onerror=failed)
+def python_headers(easy: int, data: Any, size: int, sizes: Any, count: int) -> int:
+    """CURLOPT_HEADERFUNCTION, for the lines of a block. 0: all were taken."""
+    handle: Any = handles[easy]()
+    function = handle._headerfunction
+    block = _unpack(data, size)
+    begin = 0
+    for length in _unpack(sizes, count):
+        end = begin + length
+        taken = function(block[begin:end])
+        if taken is not None and handle._answer(taken, length, "_headerfunction") != length:
+            handle._refused()
+            return 1
+        begin = end
+    return 0
+
+
+@ffi.def_extern(error=ffi.NULL, onerror=failed)
+def python_lend(easy: int, size: int) -> Any:
+    """Where a body of this size is received: into the very object that is handed to the user."""
+    found = handles.get(easy)
+    handle: Any = found() if found else None
+    return ffi.NULL if handle is None else handle._lend(size)
 
 
 @ffi.def_extern(error=lib.CURL_WRITEFUNC_ERROR, onerror=failed)
 def python_interleave(easy: int, data: Any, size: int) -> int:
     """CURLOPT_INTERLEAVEFUNCTION."""
-    taken = callback(easy, lib.CURLOPT_INTERLEAVEFUNCTION)(_unpack(data, size))
-    return size if taken is None else integer(taken, size, "INTERLEAVEFUNCTION") & _SIZE_MAX
+    return ask(easy, "_interleavefunction", size, _unpack(data, size)) & _SIZE_MAX
 
 
 @ffi.def_extern(error=lib.CURL_READFUNC_ABORT, onerror=failed)
 def python_read(easy: int, data: Any, size: int) -> int:
     """CURLOPT_READFUNCTION: bytes of at most `size`, or one of the READFUNC codes."""
-    given = callback(easy, _READFUNCTION)(size)
+    handle: Any = handles[easy]()
+    return deliver(handle._readfunction(size), data, size, "CURLOPT_READFUNCTION")
+
+
+def deliver(given: Any, data: Any, size: int, source: str) -> int:
+    """What a read callback has returned goes to libcurl."""
     if type(given) is not bytes:
         if isinstance(given, int):
             return given
         if given is None or isinstance(given, str):
-            raise TypeError(
-                f"CURLOPT_READFUNCTION returned {type(given).__name__}, expected bytes or an int"
-            )
+            raise TypeError(f"{source} returned {type(given).__name__}, expected bytes or an int")
         given = bytes(memoryview(given))
     if len(given) > size:
-        raise ValueError(
-            f"CURLOPT_READFUNCTION returned {len(given)} bytes where {size} were asked for"
-        )
+        raise ValueError(f"{source} returned {len(given)} bytes where {size} were asked for")
     ffi.memmove(data, given, len(given))
     return len(given)
 
@@ -158,21 +172,20 @@ def python_read(easy: int, data: Any, size: int) -> int:
 @ffi.def_extern(error=lib.CURL_SEEKFUNC_FAIL, onerror=failed)
 def python_seek(easy: int, offset: int, origin: int) -> int:
     """CURLOPT_SEEKFUNCTION."""
-    answer = callback(easy, lib.CURLOPT_SEEKFUNCTION)(offset, origin)
-    return integer(answer, lib.CURL_SEEKFUNC_OK, "SEEKFUNCTION")
+    return ask(easy, "_seekfunction", lib.CURL_SEEKFUNC_OK, offset, origin)
 
 
 @ffi.def_extern(error=lib.CURLIOE_FAILRESTART, onerror=failed)
 def python_ioctl(easy: int, command: int) -> int:
     """CURLOPT_IOCTLFUNCTION."""
-    answer = callback(easy, lib.CURLOPT_IOCTLFUNCTION)(command)
-    return integer(answer, lib.CURLIOE_OK, "IOCTLFUNCTION")
+    return ask(easy, "_ioctlfunction", lib.CURLIOE_OK, command)
 
 
 @ffi.def_extern(error=lib.CURL_TRAILERFUNC_ABORT, onerror=failed)
 def python_trailer(easy: int, list_: Any) -> int:
     """CURLOPT_TRAILERFUNCTION: an iterable of "Name: value"."""
-    for line in callback(easy, lib.CURLOPT_TRAILERFUNCTION)() or ():
+    handle: Any = handles[easy]()
+    for line in handle._trailerfunction() or ():
         if not lib.list_append(list_, line.encode() if isinstance(line, str) else bytes(line)):
             raise MemoryError
     return lib.CURL_TRAILERFUNC_OK  # type: ignore[no-any-return]
@@ -184,21 +197,20 @@ def python_trailer(easy: int, list_: Any) -> int:
 @ffi.def_extern(error=1, onerror=failed)
 def python_xferinfo(easy: int, dltotal: int, dlnow: int, ultotal: int, ulnow: int) -> int:
     """CURLOPT_XFERINFOFUNCTION."""
-    answer = callback(easy, lib.CURLOPT_XFERINFOFUNCTION)(dltotal, dlnow, ultotal, ulnow)
-    return integer(answer, 0, "XFERINFOFUNCTION")
+    return ask(easy, "_xferinfofunction", 0, dltotal, dlnow, ultotal, ulnow)
 
 
 @ffi.def_extern(error=1, onerror=failed)
 def python_progress(easy: int, dltotal: float, dlnow: float, ultotal: float, ulnow: float) -> int:
     """CURLOPT_PROGRESSFUNCTION."""
-    answer = callback(easy, lib.CURLOPT_PROGRESSFUNCTION)(dltotal, dlnow, ultotal, ulnow)
-    return integer(answer, 0, "PROGRESSFUNCTION")
+    return ask(easy, "_progressfunction", 0, dltotal, dlnow, ultotal, ulnow)
 
 
 @ffi.def_extern(error=0, onerror=failed)
 def python_debug(easy: int, type: int, data: Any, size: int) -> int:
     """CURLOPT_DEBUGFUNCTION: what it returns is libcurl's to ignore."""
-    callback(easy, lib.CURLOPT_DEBUGFUNCTION)(type, _unpack(data, size))
+    handle: Any = handles[easy]()
+    handle._debugfunction(type, _unpack(data, size))
     return 0
 
 
@@ -208,8 +220,7 @@ def python_debug(easy: int, type: int, data: Any, size: int) -> int:
 @ffi.def_extern(error=1, onerror=failed)
 def python_resolver_start(easy: int, resolver: Any) -> int:
     """CURLOPT_RESOLVER_START_FUNCTION."""
-    answer = callback(easy, lib.CURLOPT_RESOLVER_START_FUNCTION)()
-    return integer(answer, 0, "RESOLVER_START_FUNCTION")
+    return ask(easy, "_resolver_start_function", 0)
 
 
 @ffi.def_extern(error=lib.CURL_PREREQFUNC_ABORT, onerror=failed)
@@ -217,10 +228,8 @@ def python_prereq(
     easy: int, primary_ip: Any, local_ip: Any, primary_port: int, local_port: int
 ) -> int:
     """CURLOPT_PREREQFUNCTION."""
-    answer = callback(easy, lib.CURLOPT_PREREQFUNCTION)(
-        text(primary_ip), text(local_ip), primary_port, local_port
-    )
-    return integer(answer, lib.CURL_PREREQFUNC_OK, "PREREQFUNCTION")
+    addresses = text(primary_ip), text(local_ip), primary_port, local_port
+    return ask(easy, "_prereqfunction", lib.CURL_PREREQFUNC_OK, *addresses)
 
 
 # TLS, SSH, HSTS.
@@ -229,8 +238,7 @@ def python_prereq(
 @ffi.def_extern(error=lib.CURLE_ABORTED_BY_CALLBACK, onerror=failed)
 def python_ssl_ctx(easy: int, ssl_ctx: Any) -> int:
     """CURLOPT_SSL_CTX_FUNCTION: the TLS library's context, as an address."""
-    answer = callback(easy, lib.CURLOPT_SSL_CTX_FUNCTION)(int(ffi.cast("uintptr_t", ssl_ctx)))
-    return integer(answer, lib.CURLE_OK, "SSL_CTX_FUNCTION")
+    return ask(easy, "_ssl_ctx_function", lib.CURLE_OK, int(ffi.cast("uintptr_t", ssl_ctx)))
 
 
 def _key(key: Any) -> tuple[bytes, int] | None:
@@ -243,28 +251,27 @@ def _key(key: Any) -> tuple[bytes, int] | None:
 @ffi.def_extern(error=lib.CURLKHSTAT_REJECT, onerror=failed)
 def python_sshkey(easy: int, known: Any, found: Any, match: int) -> int:
     """CURLOPT_SSH_KEYFUNCTION: keys are (bytes, CURLKHTYPE)."""
-    answer = callback(easy, lib.CURLOPT_SSH_KEYFUNCTION)(_key(known), _key(found), match)
-    return integer(answer, lib.CURLKHSTAT_REJECT, "SSH_KEYFUNCTION")
+    return ask(easy, "_ssh_keyfunction", lib.CURLKHSTAT_REJECT, _key(known), _key(found), match)
 
 
 @ffi.def_extern(error=lib.CURLKHMATCH_MISMATCH, onerror=failed)
 def python_sshhostkey(easy: int, type: int, key: Any, size: int) -> int:
     """CURLOPT_SSH_HOSTKEYFUNCTION."""
-    answer = callback(easy, lib.CURLOPT_SSH_HOSTKEYFUNCTION)(type, _unpack(key, size))
-    return integer(answer, lib.CURLKHMATCH_MISMATCH, "SSH_HOSTKEYFUNCTION")
+    return ask(easy, "_ssh_hostkeyfunction", lib.CURLKHMATCH_MISMATCH, type, _unpack(key, size))
 
 
 @ffi.def_extern(error=lib.CURLSTS_FAIL, onerror=failed)
 def python_hstsread(easy: int, entry: Any) -> int:
     """CURLOPT_HSTSREADFUNCTION: (host, include_subdomains, expire), None when there are no more."""
-    given = callback(easy, lib.CURLOPT_HSTSREADFUNCTION)()
+    handle: Any = handles[easy]()
+    given = handle._hstsreadfunction()
     if given is None:
         return lib.CURLSTS_DONE  # type: ignore[no-any-return]
     host, subdomains, expire = given
     name = host.encode("idna") if isinstance(host, str) else bytes(host)
     if len(name) >= entry.namelen:
         raise ValueError("CURLOPT_HSTSREADFUNCTION returned a host name that is too long")
-    stamp = (expire or "").encode("ascii")
+    stamp = (expire or "").replace("unlimited", "").encode("ascii")
     if len(stamp) > 17:
         raise ValueError('CURLOPT_HSTSREADFUNCTION: expected an expiry of "YYYYMMDD HH:MM:SS"')
     ffi.memmove(entry.name, name + b"\0", len(name) + 1)
@@ -275,12 +282,12 @@ def python_hstsread(easy: int, entry: Any) -> int:
 
 @ffi.def_extern(error=lib.CURLSTS_FAIL, onerror=failed)
 def python_hstswrite(easy: int, entry: Any, place: Any) -> int:
-    """CURLOPT_HSTSWRITEFUNCTION: (host, include_subdomains, expire), and (index, total)."""
-    answer = callback(easy, lib.CURLOPT_HSTSWRITEFUNCTION)(
-        (text(entry.name), bool(entry.includeSubDomains), text(entry.expire)),
-        (place.index, place.total),
-    )
-    return integer(answer, lib.CURLSTS_OK, "HSTSWRITEFUNCTION")
+    """CURLOPT_HSTSWRITEFUNCTION."""
+    from libcurl.hsts import HSTSEntry, HSTSIndex
+
+    known = HSTSEntry(text(entry.name), bool(entry.includeSubDomains), text(entry.expire))
+    which = HSTSIndex(place.index, place.total)
+    return ask(easy, "_hstswritefunction", lib.CURLSTS_OK, known, which)
 
 
 # FTP's wildcards.
@@ -289,10 +296,11 @@ def python_hstswrite(easy: int, entry: Any, place: Any) -> int:
 @ffi.def_extern(error=lib.CURL_FNMATCHFUNC_FAIL, onerror=failed)
 def python_fnmatch(easy: int, pattern: Any, string: Any) -> int:
     """CURLOPT_FNMATCH_FUNCTION: True or False as Python's fnmatch, or a FNMATCHFUNC code."""
-    answer = callback(easy, lib.CURLOPT_FNMATCH_FUNCTION)(text(pattern), text(string))
+    handle: Any = handles[easy]()
+    answer = handle._fnmatch_function(text(pattern), text(string))
     if isinstance(answer, bool):
         answer = lib.CURL_FNMATCHFUNC_MATCH if answer else lib.CURL_FNMATCHFUNC_NOMATCH
-    return integer(answer, lib.CURL_FNMATCHFUNC_NOMATCH, "FNMATCH_FUNCTION")
+    return handle._answer(answer, lib.CURL_FNMATCHFUNC_NOMATCH, "_fnmatch_function")  # type: ignore[no-any-return]
 
 
 @ffi.def_extern(error=lib.CURL_CHUNK_BGN_FUNC_FAIL, onerror=failed)
@@ -312,15 +320,14 @@ def python_chunk_bgn(easy: int, info: Any, remains: int) -> int:
     }
     from types import SimpleNamespace
 
-    answer = callback(easy, lib.CURLOPT_CHUNK_BGN_FUNCTION)(SimpleNamespace(**known), remains)
-    return integer(answer, lib.CURL_CHUNK_BGN_FUNC_OK, "CHUNK_BGN_FUNCTION")
+    file = SimpleNamespace(**known)
+    return ask(easy, "_chunk_bgn_function", lib.CURL_CHUNK_BGN_FUNC_OK, file, remains)
 
 
 @ffi.def_extern(error=lib.CURL_CHUNK_END_FUNC_FAIL, onerror=failed)
 def python_chunk_end(easy: int) -> int:
     """CURLOPT_CHUNK_END_FUNCTION."""
-    answer = callback(easy, lib.CURLOPT_CHUNK_END_FUNCTION)()
-    return integer(answer, lib.CURL_CHUNK_END_FUNC_OK, "CHUNK_END_FUNCTION")
+    return ask(easy, "_chunk_end_function", lib.CURL_CHUNK_END_FUNC_OK)
 
 
 # Sockets. The closer is in `connections`.
@@ -331,14 +338,14 @@ def python_opensocket(easy: int, purpose: int, address: Any) -> int:
     """CURLOPT_OPENSOCKETFUNCTION."""
     from libcurl.address import open_socket
 
-    return open_socket(callback(easy, lib.CURLOPT_OPENSOCKETFUNCTION), purpose, address)
+    handle: Any = handles[easy]()
+    return open_socket(handle._opensocketfunction, purpose, address, handle._checks_sockets)
 
 
 @ffi.def_extern(error=lib.CURL_SOCKOPT_ERROR, onerror=failed)
 def python_sockopt(easy: int, fd: int, purpose: int) -> int:
     """CURLOPT_SOCKOPTFUNCTION."""
-    answer = callback(easy, lib.CURLOPT_SOCKOPTFUNCTION)(fd, purpose)
-    return integer(answer, lib.CURL_SOCKOPT_OK, "SOCKOPTFUNCTION")
+    return ask(easy, "_sockoptfunction", lib.CURL_SOCKOPT_OK, fd, purpose)
 
 
 # Multi handles.
@@ -351,17 +358,16 @@ def python_socket(multi: int, easy: int, fd: int, what: int) -> int:
     data = handle._assigned.get(fd)
     if what == lib.CURL_POLL_REMOVE:
         handle._assigned.pop(fd, None)
-    answer = handle._callbacks[lib.CURLMOPT_SOCKETFUNCTION](
-        handle._easies.get(easy), fd, what, data
-    )
-    return integer(answer, 0, "SOCKETFUNCTION")
+    answer = handle._watch(handle._easies.get(easy), fd, what, data)
+    return handle._answer(answer, 0, "socket")  # type: ignore[no-any-return]
 
 
 @ffi.def_extern(error=-1, onerror=failed)
 def python_timer(multi: int, milliseconds: int) -> int:
     """CURLMOPT_TIMERFUNCTION."""
-    answer = callback(multi, lib.CURLMOPT_TIMERFUNCTION)(milliseconds)
-    return integer(answer, 0, "TIMERFUNCTION")
+    handle: Any = handles[multi]()
+    answer = handle._callbacks[lib.CURLMOPT_TIMERFUNCTION](milliseconds)
+    return handle._answer(answer, 0, "timer")  # type: ignore[no-any-return]
 
 
 @ffi.def_extern(error=lib.CURL_PUSH_DENY, onerror=failed)

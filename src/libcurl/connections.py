@@ -27,8 +27,8 @@ collected as part of a cycle pins its closers before libcurl closes through them
 
 from __future__ import annotations
 
+from _operator import index
 from _weakref import ref
-from operator import index
 
 from libcurl._native import ffi, lib
 from libcurl.callbacks import report

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from _io import BufferedReader, BufferedWriter, FileIO
+from _stat import S_ISREG
 
-from libcurl._native import lib
+from libcurl._native import ffi, lib
 from libcurl.engine import Engine
 from libcurl.options import Option, by_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 
@@ -33,9 +35,31 @@ def writer(option: Option, file: Any) -> Any:
 
 
 def set_writedata(handle: Engine, option: Option, file: Any) -> None:
-    """WRITEDATA: a file for the body."""
-    function = None if file is None else writer(option, file)
-    handle._set_callback(by_name["writefunction"], function)
+    """WRITEDATA: a file for the body. Real files are written in C, by their descriptors."""
+    if file is not None and _is_regular(file, (BufferedWriter, FileIO)) and file.writable():
+        handle._set_callback(by_name["writefunction"], None)
+        file.flush()
+        code = lib.easy_set_sink(handle._handle, file.fileno())
+        if code:
+            raise handle._option_error(code, option, file)
+        handle._keep(option.id, file)
+        handle._remember(option, file)
+    else:
+        set_writer(
+            handle, by_name["writefunction"], None if file is None else writer(option, file)
+        )
+
+
+def set_writer(handle: Engine, option: Option, function: Callable[..., Any] | None) -> None:
+    """WRITEFUNCTION: a function of the user's own takes the place of WRITEDATA."""
+    handle._set_callback(option, function)
+    handle._keep(lib.CURLOPT_WRITEDATA, None)
+    handle._settings.pop(by_name["writedata"], None)
+
+
+def _is_regular(file: Any, types: tuple[type, ...]) -> bool:
+    """Whether C may read or write a file in Python's place: no class of the user's, no pipe."""
+    return type(file) in types and S_ISREG(os.fstat(file.fileno()).st_mode)
 
 
 def set_headerdata(handle: Engine, option: Option, file: Any) -> None:
@@ -47,68 +71,99 @@ def set_headerdata(handle: Engine, option: Option, file: Any) -> None:
 def set_readdata(handle: Engine, option: Option, source: Any) -> None:
     """READDATA: what to upload, from bytes-like objects, files and iterators of bytes.
 
-    The size is told to libcurl where it is known and the user has not set it.
+    The size is told to libcurl where it is known and the user has not set it. Memory and real files are
+    read in C.
     """
-    size = -1
-    read = seek = None
+    native = handle._handle
+    size, read, seek, memory = -1, None, None, None
     if source is not None:
+        if hasattr(source, "encoding") or isinstance(source, str):
+            raise option.refused(source, "bytes, a file opened in binary mode or an iterator of bytes")
         if hasattr(source, "read"):
-            if hasattr(source, "encoding"):
-                raise option.refused(source, "a file opened for reading in binary mode")
-            read, seek, size = _from_file(source)
-        elif isinstance(source, (bytes, bytearray, memoryview)) or hasattr(source, "__buffer__"):
-            read, seek, size = _from_bytes(source)
-        elif hasattr(source, "__iter__") and not isinstance(source, str):
-            read = _from_iterator(iter(source))
+            size, read, seek = _from_file(native, source)
+        elif (memory := _memory(source)) is not None:
+            size = len(memory)
+        elif hasattr(source, "__iter__"):
+            read = iterator_source(iter(source))
         else:
             raise option.refused(source, "bytes, a file opened in binary mode or an iterator of bytes")
     handle._set_callback(by_name["readfunction"], read)
     handle._set_callback(by_name["seekfunction"], seek)
+    if source is not None and read is None:
+        data, fd, begin = (memory, -1, 0) if memory is not None else (ffi.NULL, *_place(source))
+        code = lib.easy_set_source(native, data, fd, begin, size)
+        if code:
+            raise handle._option_error(code, option, source)
+    handle._keep(option.id, memory)
+    if source is None:
+        handle._settings.pop(option, None)
+    else:
+        handle._remember(option, source)
     for name in ("infilesize", "infilesize_large", "postfieldsize", "postfieldsize_large"):
         if by_name[name] in handle._settings:
             return
-    lib.easy_set_number(handle._handle, lib.CURLOPT_INFILESIZE_LARGE, size)
+    lib.easy_set_number(native, lib.CURLOPT_INFILESIZE_LARGE, size)
     if by_name["postfields"] not in handle._settings:
-        lib.easy_set_number(handle._handle, lib.CURLOPT_POSTFIELDSIZE_LARGE, size)
+        lib.easy_set_number(native, lib.CURLOPT_POSTFIELDSIZE_LARGE, size)
 
 
-def _from_bytes(source: Any) -> tuple[Any, Any, int]:
-    view = memoryview(source).cast("B")
-    position = 0
-
-    def read(size: int) -> memoryview:
-        nonlocal position
-        chunk = view[position : position + size]
-        position += len(chunk)
-        return chunk
-
-    def seek(offset: int, origin: int) -> int:
-        nonlocal position
-        position = (0, position, len(view))[origin] + offset
-        ok: int = lib.CURL_SEEKFUNC_OK
-        return ok
-
-    return read, seek, len(view)
+def _memory(source: Any) -> Any:
+    """A buffer that C can read, and that pins its object; None for what has no buffer."""
+    try:
+        view = memoryview(source)
+    except TypeError:
+        return None
+    return ffi.from_buffer("char[]", view if view.contiguous else bytes(view))
 
 
-def _from_file(file: Any) -> tuple[Any, Any, int]:
-    size = -1
+def _place(file: Any) -> tuple[int, int]:
+    """The descriptor of a file, and where in it the file stands."""
+    return file.fileno(), file.tell()
+
+
+def set_reader(handle: Engine, option: Option, function: Callable[..., Any] | None) -> None:
+    """READFUNCTION and SEEKFUNCTION: a function of the user's own takes the place of READDATA."""
+    if getattr(handle, option.slot, None) is not function:
+        handle._settings.pop(by_name["readdata"], None)
+    handle._set_callback(option, function)
+
+
+def _from_file(native: Any, file: Any) -> tuple[int, Any, Any]:
+    """The size, a read and a seek callback; no callbacks where C reads."""
+    read, seek, size = file_source(native, file)
+    in_c = seek is not None and _is_regular(file, (BufferedReader, FileIO)) and file.readable()
+    return (size, None, None) if in_c else (size, read, seek)
+
+
+def file_source(native: Any, file: Any) -> tuple[Any, Any, int]:
+    """A read and a seek callback, and the size: from where a file stands to its end, in every transfer.
+
+    What cannot seek is read on, and has no size.
+    """
     try:
         start = file.tell()
         size = file.seek(0, os.SEEK_END) - start
         file.seek(start)
     except (AttributeError, OSError, ValueError):
-        return file.read, None, size
+        return file.read, None, -1
+    transfer = 0
 
-    def seek(offset: int, origin: int) -> int:
+    def read(size: int) -> Any:
+        nonlocal transfer
+        if transfer != native.transfers:
+            file.seek(start)
+            transfer = native.transfers
+        return file.read(size)
+
+    def seek(offset: int, origin: int) -> None:
+        nonlocal transfer
         file.seek(offset + start if origin == os.SEEK_SET else offset, origin)
-        ok: int = lib.CURL_SEEKFUNC_OK
-        return ok
+        transfer = native.transfers
 
-    return file.read, seek, size
+    return read, seek, size
 
 
-def _from_iterator(chunks: Iterator[Any]) -> Any:
+def iterator_source(chunks: Iterator[Any]) -> Any:
     rest = memoryview(b"")
 
     def read(size: int) -> memoryview:
@@ -126,16 +181,19 @@ def _from_iterator(chunks: Iterator[Any]) -> Any:
 
 def save(handle: Any, target: Any) -> int:
     """`Easy.download`."""
-    option = by_name["writedata"]
     if not isinstance(target, (str, bytes, os.PathLike)):
-        return _save_to(handle, option, target)
-    path = os.fspath(target)
+        return _save_to(handle, target)
+    path = os.path.realpath(os.fspath(target))
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as file:  # a device or a pipe: nothing is ever put in its place
+            return _save_to(handle, file)
     folder, name = os.path.split(path)
     mark = f".{os.getpid()}-{handle._handle.id}.part"
-    beside = os.path.join(folder, b"." + name + mark.encode() if isinstance(name, bytes) else f".{name}{mark}")
+    hidden = b"." + name + mark.encode() if isinstance(name, bytes) else f".{name}{mark}"
+    beside = os.path.join(folder, hidden)
     try:
         with open(beside, "xb") as file:
-            size = _save_to(handle, option, file)
+            size = _save_to(handle, file)
         os.replace(beside, path)
     except BaseException:
         if os.path.exists(beside):
@@ -144,21 +202,27 @@ def save(handle: Any, target: Any) -> int:
     return size
 
 
-def _save_to(handle: Any, option: Option, file: Any) -> int:
-    write = writer(option, file)
-    size = 0
+def _save_to(handle: Any, file: Any) -> int:
+    writedata, writefunction = by_name["writedata"], by_name["writefunction"]
+    replaced = handle._settings.get(writedata)
+    function = getattr(handle, writefunction.slot, None)
+    counted = 0
 
     def count(data: bytes) -> None:
-        nonlocal size
+        nonlocal counted
         write(data)
-        size += len(data)
+        counted += len(data)
 
-    writefunction = by_name["writefunction"]
-    before = handle._callbacks.get(writefunction.id)
-    handle._set_callback(writefunction, count)
+    handle._set(writedata, file)
+    write = getattr(handle, writefunction.slot, None)
+    if write is not None:
+        handle._set_callback(writefunction, count)
     try:
         handle.perform()
+        return counted if write is not None else int(handle._handle.written)
     finally:
         if not handle.closed:
-            handle._set_callback(writefunction, before)
-    return size
+            if replaced is not None:
+                handle._set(writedata, replaced)
+            else:
+                set_writer(handle, writefunction, function)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
-from operator import index
+from _operator import index
 
 from libcurl._native import ffi, lib
 from libcurl.data import save
-from libcurl.engine import Engine
-from libcurl.options import SPECIAL, by_name, find
-from libcurl.special import METHODS, SETTERS
+from libcurl.engine import _RUNNING, SLICE, Engine, _continue, _perform
+from libcurl.options import find
+from libcurl.special import SETTERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
     from typing import Any, BinaryIO
 
     from typing_extensions import Self, Unpack
 
     from libcurl._options import Infos, Options
+    from libcurl.cookies import Cookie
     from libcurl.headers import Headers
+    from libcurl.sessions import TLSSession
+    from libcurl.websocket import WsFrame
 
 __all__ = ["Easy"]
 
@@ -107,15 +111,7 @@ class Easy(Engine):
             raise MemoryError("curl_easy_duphandle failed")
         twin: Self = type(self).__new__(type(self))
         twin._begin(handle)
-        twin._settings = dict(self._settings)
-        for option, value in self._settings.items():
-            # Those that decide the method are set again among the bodies that do, in their order.
-            if option.kind == SPECIAL or option.id in METHODS:
-                twin._set(option, value)
-        for number, function in self._callbacks.items():
-            twin._set(find(number), function)
-        if self._closer is not None:
-            twin._set(by_name["closesocketfunction"], self._closer.function)
+        self._copy_to(twin)
         return twin
 
     # -- Transfer --------------------------------------------------------------------------------
@@ -137,7 +133,10 @@ class Easy(Engine):
             self._after(code)
 
     def fetch(self) -> bytes:
-        """perform(), and the body."""
+        """perform(), and the body, which is never copied where its length is known beforehand."""
+        if self._lent is None:
+            self._register()
+            self._lent = b""
         self.perform()
         return self.body
 
@@ -145,13 +144,39 @@ class Easy(Engine):
     def body(self) -> bytes:
         """What the last transfer received; empty where a write callback or file took it."""
         body = self._body
-        if body is None:
-            handle = self._handle
-            if not handle.curl:
-                raise self._error(lib.HANDLE_CLOSED)
-            size = handle.body.size
-            body = self._body = _unpack(handle.body.data, size) if size else b""
+        if body is None or not self._handle.curl:
+            if self._in_transfer():
+                return self._peek_body()
+            body = self._body = self._take_body()
         return body
+
+    def stream(self) -> Iterator[bytes]:
+        """Do the transfer, and yield its body as it arrives.
+
+        Nothing is received between two pieces, so little of the body is ever in memory. Raises what
+        perform() raises; closing the iterator early aborts the transfer.
+        """
+        handle = self._handle
+        if not self._collects():
+            raise ValueError("a transfer with a writefunction or writedata cannot be streamed")
+        self._body = None
+        code = _RUNNING
+        handle.streams = True
+        try:
+            code = _perform(handle, SLICE)
+            while True:
+                if handle.curl and handle.body.size:
+                    yield self._take_body()
+                if code != _RUNNING:
+                    break
+                code = _continue(handle, SLICE)
+        finally:
+            handle.streams = False
+            if code == _RUNNING:
+                lib.easy_abandon(handle)
+                self._after(0)
+        self._body = b""
+        self._after(code)
 
     def download(self, target: str | os.PathLike[str] | BinaryIO) -> int:
         """Perform, with the body going to a file. Returns its size in bytes.
@@ -194,6 +219,55 @@ class Easy(Engine):
         data: bytes = _unpack(buffer, received[0])
         return data
 
+    def ws_send(self, data: Any, flags: int | None = None, fragsize: int = 0) -> int:
+        """Send a WebSocket frame, or a piece of one (curl_ws_send, libcurl 7.86).
+
+        Over the connection of a `connect_only=2` transfer, or in a callback. `flags` are `WS` bits; without,
+        str is a text and bytes a binary frame. Returns how many bytes libcurl took, which may be fewer: the
+        rest is sent with the same flags. With `WS.OFFSET` a frame of `fragsize` bytes is sent in pieces.
+        Raises NotReady where the socket would have to be waited for.
+        """
+        from libcurl.websocket import ws_send
+
+        return ws_send(self, data, flags, fragsize)
+
+    def ws_recv(self, size: int) -> tuple[bytes, WsFrame]:
+        """Receive at most `size` bytes of a WebSocket frame, and what is known of it (curl_ws_recv, 7.86).
+
+        Over the connection of a `connect_only=2` transfer. Raises NotReady where there is nothing yet, and
+        PeerGone at the end.
+        """
+        from libcurl.websocket import ws_recv
+
+        return ws_recv(self, size)
+
+    def ws_meta(self) -> WsFrame | None:
+        """In a write callback: the frame whose payload is delivered; else None (curl_ws_meta, 7.86)."""
+        from libcurl.websocket import ws_meta
+
+        return ws_meta(self)
+
+    def ws_start_frame(self, flags: int, size: int) -> None:
+        """In a read callback: what is returned from now on is a frame of this size (libcurl 8.16).
+
+        curl_ws_start_frame; without, all that a read callback returns goes out as binary frames.
+        """
+        from libcurl.websocket import ws_start_frame
+
+        ws_start_frame(self, flags, size)
+
+    def ssls_export(self) -> list[TLSSession]:
+        """The TLS sessions in this handle's cache (curl_easy_ssls_export, libcurl 8.12)."""
+        from libcurl.sessions import ssls_export
+
+        return ssls_export(self)
+
+    def ssls_import(self, session: TLSSession) -> None:
+        """Put a TLS session into this handle's cache (curl_easy_ssls_import, libcurl 8.12)."""
+        from libcurl.sessions import ssls_import
+
+        ssls_import(self, session)
+
     def upkeep(self) -> None:
         """Keep idle connections alive: HTTP/2 pings and the like (curl_easy_upkeep)."""
         self._after(lib.easy_upkeep(self._handle))
@@ -223,6 +297,17 @@ class Easy(Engine):
         from libcurl.infos import Infos as View
 
         return View(self)  # type: ignore[return-value]
+
+    @property
+    def cookies(self) -> list[Cookie]:
+        """All cookies, expired ones too; none before `cookiefile` (it may be "") or another option of theirs.
+
+        One is set with `set(cookielist=cookie)`, which also takes a line of a cookie file, a Set-Cookie header
+        and the commands "ALL", "SESS", "FLUSH" and "RELOAD".
+        """
+        from libcurl.cookies import cookies
+
+        return cookies(self)
 
     @property
     def headers(self) -> Headers:

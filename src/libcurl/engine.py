@@ -2,7 +2,7 @@
 
 What libcurl points to on behalf of a handle has one owner: lists, the error buffer and the collected
 body belong to the C part (`_native/shims.h`, struct easy), buffers and objects of Python to `_kept`,
-callables to `_callbacks`, closers to the connection cache (`connections`). C frees its part only after
+callables to slots of their own, closers to the connection cache (`connections`). C frees its part only after
 curl_easy_cleanup has returned.
 
 A handle is used by one thread at a time: every shim checks it, in C, and another thread gets a
@@ -12,15 +12,17 @@ RuntimeError. Callbacks run in the thread that performs, and may use their handl
 from __future__ import annotations
 
 import atexit
+import os
 import sys
+from _io import BytesIO
 from _weakref import ref
 
 from libcurl import connections
 from libcurl._native import ffi, lib
-from libcurl.callbacks import handles, report
+from libcurl.callbacks import handles, integer, report
 from libcurl.connections import Closer, ConnectionCache
 from libcurl.errors import REFUSALS, Error, NotSupported, easy_error, refusal
-from libcurl.options import BLOB, LIST, NUMBER, SPECIAL, TEXT, Option, by_name, by_number
+from libcurl.options import BLOB, LIST, METHODS, NUMBER, SPECIAL, TEXT, Option, by_name
 from libcurl.raw import LOADED_TEXT
 
 TYPE_CHECKING = False
@@ -36,7 +38,21 @@ SLICE = 100
 
 # What was bound late would be gone when a finalizer runs at interpreter exit.
 _perform = lib.easy_perform
+_continue = lib.easy_continue
 _RUNNING = lib.HANDLE_RUNNING
+_unpack = ffi.unpack
+_REPLACED = 0  # no option's number
+
+#: Where callables are kept, by name of the option. The closer is not among them.
+SLOTS = tuple(
+    f"_{name}"
+    for name in """
+    writefunction headerfunction readfunction seekfunction ioctlfunction debugfunction progressfunction
+    xferinfofunction opensocketfunction sockoptfunction prereqfunction resolver_start_function
+    trailerfunction ssl_ctx_function ssh_keyfunction ssh_hostkeyfunction fnmatch_function
+    chunk_bgn_function chunk_end_function interleavefunction hstsreadfunction hstswritefunction
+    """.split()
+)
 
 
 class Engine:
@@ -51,23 +67,30 @@ class Engine:
         "_exception",
         "_handle",
         "_kept",
+        "_lent",
         "_multi",
         "_settings",
         "_share",
+        *SLOTS,
     )
 
     #: What the face calls such a handle in its messages.
     _kind = "Easy handle"
+    #: What makes a handle a classic one (`_native/shims.h`).
+    _agent = ffi.NULL
+    #: Whether a socket is refused whose family is not that of the address.
+    _checks_sockets = True
     #: How the face sets options that take a callback or an object, by name.
     _special: dict[str, Callable[[Any, Option, Any], None]]
 
     _handle: Any
     _body: bytes | None
     _cache: ConnectionCache | None
-    _callbacks: dict[int, Callable[..., Any]]
+    _callbacks: tuple[Option, ...]
     _closer: Closer | None
     _exception: BaseException | None
     _kept: dict[int, Any] | None
+    _lent: bytes | None
     _multi: MultiEngine | None
     _settings: dict[Option, Any]
     _share: ShareEngine | None
@@ -78,13 +101,13 @@ class Engine:
         """Take a handle of C's, or make one (curl_easy_init)."""
         if handle is None:
             initialize()
-            handle = lib.easy_new()
+            handle = lib.easy_new(self._agent)
         if not handle:
             raise MemoryError("curl_easy_init failed")
         self._handle = ffi.gc(handle, lib.easy_free)
         self._body = self._cache = self._closer = self._exception = self._kept = None
-        self._multi = self._share = None
-        self._callbacks = {}
+        self._lent = self._multi = self._share = None
+        self._callbacks = ()
         self._settings = {}
 
     def _register(self) -> None:
@@ -117,12 +140,16 @@ class Engine:
         multi = self._multi
         if cache is not None:
             cache.pin()
+        known = handle.id in handles
+        if known:  # also where a cycle is collected, which clears weak references first
+            handles[handle.id] = lambda: self
         try:
             code = lib.easy_close(handle)
         finally:
-            closed = not handle.curl
-            if closed:
+            if not handle.curl:
                 self._closed()
+            elif known:
+                handles[handle.id] = ref(self)
         if code == lib.HANDLE_DEFERRED:
             if multi is not None:
                 multi._halt(self)
@@ -134,7 +161,7 @@ class Engine:
     def _closed(self) -> None:
         """Let go of all that libcurl can no longer ask for."""
         handles.pop(self._handle.id, None)
-        self._callbacks = {}
+        self._forget_callbacks()
         self._settings = {}
         self._kept = None
         cache, self._cache = self._cache, None
@@ -164,8 +191,15 @@ class Engine:
         found = [] if exception is None else [exception]
         return found + connections.take_interruptions()
 
-    def _failed(self, exception: BaseException) -> None:
-        """A callback of this handle has raised: stop the transfer, keep the exception for its caller."""
+    def _answer(self, value: object, none: int, name: str) -> int:
+        """Hook: what the callback in this slot has returned, as libcurl wants it."""
+        return integer(value, none, f"CURLOPT{name.upper()}")
+
+    def _failed(self, exception: BaseException, where: str = "") -> None:
+        """A callback of this handle has raised: stop the transfer, keep the exception for its caller.
+
+        Hook; `where` is the option in short: "write", "sockopt".
+        """
         self._handle.stopped = True
         if self._multi is not None:
             self._multi._halt(self)
@@ -173,6 +207,11 @@ class Engine:
             self._exception = exception
         else:
             report(exception, self)
+
+    def _refused(self) -> None:
+        """A callback has refused what was gathered for it: the transfer ends with the call in progress."""
+        if self._multi is not None:
+            self._multi._halt(self)
 
     def _closer_failed(self, exception: BaseException) -> bool:
         """A closer that was set here has raised: whether a call of this very handle will raise it."""
@@ -188,16 +227,68 @@ class Engine:
         """Perform in slices, with signals heard in between. Returns the CURLcode."""
         handle = self._handle
         self._body = None
+        if self._kept is not None:
+            self._flush()
         try:
             code: int = _perform(handle, SLICE)
             while code == _RUNNING:
-                code = _perform(handle, SLICE)
+                code = _continue(handle, SLICE)
         except BaseException:
             lib.easy_abandon(handle)
             for cache in self._caches():
                 cache.settle()
+            exceptions = self._take_exceptions()
+            if handle.closing:
+                exceptions += self._close()
+            for exception in exceptions:
+                report(exception, self)
             raise
         return code
+
+    def _flush(self) -> None:
+        """Before a transfer: what the user has written to its file comes first."""
+        file = self._kept.get(lib.CURLOPT_WRITEDATA) if self._kept is not None else None
+        if file is not None:
+            file.flush()
+
+    def _lend(self, size: int) -> Any:
+        """Memory for a body of this size: that of the bytes object which the user will get.
+
+        Only CPython's bytes stay where they are. Nobody else has seen this one, so it may still change.
+        """
+        if sys.implementation.name != "cpython":
+            return ffi.NULL
+        self._lent = bytes(size)
+        return ffi.from_buffer(self._lent)
+
+    def _collects(self) -> bool:
+        """Whether the body is collected in memory, for want of anywhere else to go."""
+        return not (hasattr(self, "_writefunction") or self._handle.sink)
+
+    def _peek_body(self) -> bytes:
+        """What has been collected so far."""
+        handle = self._handle
+        code = lib.easy_enter(handle)
+        if code:
+            raise self._error(code)
+        body: bytes = _unpack(handle.body.data, handle.body.size) if handle.body.size else b""
+        lib.easy_leave(handle)
+        return body
+
+    def _take_body(self) -> bytes:
+        """What has been collected; C forgets it."""
+        handle = self._handle
+        code = lib.easy_enter(handle)
+        if code:
+            raise self._error(code)
+        collected = handle.body
+        size = collected.size
+        body = self._lent
+        if not handle.lent or body is None or len(body) != size:
+            body = _unpack(collected.data, size) if size else b""
+        self._lent = b""
+        lib.easy_body_taken(handle)
+        return body
 
     def _after(self, code: int) -> None:
         """After a call into libcurl that may have called back: raise what there is to raise."""
@@ -236,11 +327,14 @@ class Engine:
         if code in REFUSALS:
             return refusal(code, self._kind)
         handle = self._handle
+        if handle.file_error:
+            return OSError(handle.file_error, os.strerror(handle.file_error))
         message = ""
         errno = 0
         if handle.curl:
-            if handle.error:
+            if handle.error and code != lib.CURLE_RECURSIVE_API_CALL:
                 message = ffi.string(handle.error).decode("utf-8", "replace").rstrip()
+                handle.error[0] = b"\0"  # told once
             if not lib.easy_getinfo(handle, lib.CURLINFO_OS_ERRNO):
                 errno = handle.info.number
         return self._make_error(code, message, errno)
@@ -258,6 +352,8 @@ class Engine:
         texts: list[bytes] = []
         size = 0
         unset: list[Option] = []
+        if not options and self.closed:
+            raise refusal(lib.HANDLE_CLOSED, self._kind)
         for name, value in options.items():
             option = by_name[name]
             if value is None:
@@ -266,11 +362,11 @@ class Engine:
                 settings += (option.id, option.number(value))
                 batch.append((option, value))
             elif option.kind == TEXT:
-                text = option.text(value) + b"\0"
+                text = option.text(value)
                 settings += (option.id, size)
-                texts.append(text)
-                size += len(text)
-                batch.append((option, value))
+                texts.append(text + b"\0")
+                size += len(text) + 1
+                batch.append((option, text))
             else:
                 if batch:
                     self._set_batch(batch, settings, b"".join(texts))
@@ -300,11 +396,11 @@ class Engine:
         if kind == NUMBER:
             code = lib.easy_set_number(handle, option.id, option.number(value))
         elif kind == TEXT:
-            code = lib.easy_set_text(handle, option.id, option.text(value))
+            value = option.text(value)
+            code = lib.easy_set_text(handle, option.id, value)
         elif kind == LIST:
-            if not isinstance(value, (list, tuple)):
-                value = list(value) if hasattr(value, "__iter__") else value
-            items = option.list(value)
+            value = option.texts(value)
+            items = b"".join([text + b"\0" for text in value])
             code = lib.easy_set_list(handle, option.id, items, len(items))
         elif kind == BLOB:
             try:
@@ -335,15 +431,15 @@ class Engine:
         setter(self, option, value)
 
     def _option_error(self, code: int, option: Option, value: object) -> Exception:
-        """The exception for an option that libcurl refuses. Values may be secrets: types are told."""
+        """The exception for an option that libcurl refuses. Values may be secrets: numbers are told."""
         name = f"CURLOPT_{option.name.upper()}"
         if code in REFUSALS:
             return refusal(code, self._kind)
         if code in (lib.CURLE_UNKNOWN_OPTION, lib.CURLE_NOT_BUILT_IN):
             return NotSupported(code, f"{name} is not built into this libcurl {LOADED_TEXT}")
         reason = ffi.string(lib.curl_easy_strerror(code)).decode()
-        shown = value if option.kind == NUMBER else type(value).__name__
-        return self._make_error(code, f"{name} refuses {shown!r}: {reason}", 0)
+        shown = value if option.kind == NUMBER else "this value"
+        return self._make_error(code, f"{name} refuses {shown}: {reason}", 0)
 
     def _unset(self, options: list[Option]) -> None:
         """Back to libcurl's defaults, of which there is no table.
@@ -383,6 +479,19 @@ class Engine:
             self._keep(option.id, None)
         self._restore(keep)
 
+    def _copy_to(self, twin: Engine) -> None:
+        """Everything of Python's that a duplicate by libcurl lacks."""
+        twin._settings = dict(self._settings)
+        for option, value in self._settings.items():
+            # Those that decide the method are set again among the bodies that do, in their order.
+            if option.kind == SPECIAL or option.id in METHODS:
+                twin._set(option, value)
+        for option in self._callbacks:
+            if option not in twin._callbacks:
+                twin._set(option, getattr(self, option.slot))
+        if self._closer is not None:
+            twin._set(by_name["closesocketfunction"], self._closer.function)
+
     def _reset_options(self) -> None:
         """curl_easy_reset, of options only: Python's callables and objects stay where they are."""
         code = lib.easy_reset(self._handle)
@@ -395,8 +504,8 @@ class Engine:
         handle = self._handle
         for option, value in settings.items():
             self._set(option, value)
-        for number, function in list(self._callbacks.items()):
-            self._set_special(by_number[number], function)
+        for option in self._callbacks:
+            self._set_special(option, getattr(self, option.slot))
         closer = self._closer
         if closer is not None:
             lib.easy_set_closer(handle, closer.id, closer.function is not None)
@@ -406,8 +515,9 @@ class Engine:
         if self._in_transfer():
             raise RuntimeError("a handle cannot be reset during its transfer")
         self._reset_options()
+        lib.easy_set_stderr(self._handle, -1)
         closer, self._closer = self._closer, None
-        self._callbacks = {}
+        self._forget_callbacks()
         self._kept = None
         self._body = None
         if closer is not None:
@@ -424,10 +534,22 @@ class Engine:
         code = lib.easy_set_callback(self._handle, option.id, function is not None)
         if code:
             raise self._option_error(code, option, function)
-        if function is None:
-            self._callbacks.pop(option.id, None)
-        else:
-            self._callbacks[option.id] = function
+        present = option in self._callbacks
+        if option.id == lib.CURLOPT_WRITEFUNCTION:
+            self._handle.gathers = _gathers(function)
+        if function is not None:
+            setattr(self, option.slot, function)
+            if not present:
+                self._callbacks += (option,)
+        elif present:
+            self._callbacks = tuple(other for other in self._callbacks if other is not option)
+            delattr(self, option.slot)
+
+    def _forget_callbacks(self) -> None:
+        """Let go of every callable."""
+        callbacks, self._callbacks = self._callbacks, ()
+        for option in callbacks:
+            delattr(self, option.slot)
 
     def _set_closer(self, option: Option, function: Callable[[int], Any] | None) -> None:
         """Install a closer for the connections that will be made (see `connections`)."""
@@ -488,13 +610,24 @@ class Engine:
             left._released()
 
     def _keep(self, option: int, value: Any) -> None:
-        """Own what libcurl points to; None lets go."""
+        """Own what libcurl points to; None lets go. What a transfer may be using still is kept."""
+        kept = self._kept
+        if kept is None:
+            kept = self._kept = {}
+        if self._in_transfer() and option in kept:
+            kept[_REPLACED] = (kept[option], kept.get(_REPLACED))
+        else:
+            kept.pop(_REPLACED, None)
         if value is not None:
-            if self._kept is None:
-                self._kept = {}
-            self._kept[option] = value
-        elif self._kept is not None:
-            self._kept.pop(option, None)
+            kept[option] = value
+        else:
+            kept.pop(option, None)
+
+
+def _gathers(function: Any) -> bool:
+    """Whether a write callback may be called late, and with more at a time: nobody can tell."""
+    owner = getattr(function, "__self__", None)
+    return type(owner) is BytesIO and function == owner.write
 
 
 def initialize() -> None:

@@ -37,6 +37,8 @@ class Error(Exception):
         super().__init__(code, message)
         self._code = int(code)
         self.message = message
+        if isinstance(self, OSError):
+            self.errno = None  # OSError takes the first of two arguments for it
 
     @property
     def code(self) -> IntEnum | int:
@@ -56,7 +58,10 @@ class Error(Exception):
         return f"{name} ({int(code)}): {self.message}" if self.message else f"{name} ({int(code)})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self._code, self.message), self.__dict__
+        state = dict(self.__dict__)
+        if isinstance(self, OSError):
+            state["errno"] = self.errno
+        return type(self), (self._code, self.message), state
 
 
 class OperationTimedOut(Error, TimeoutError):
@@ -84,6 +89,9 @@ class NotReady(Error, BlockingIOError):
 
 class NotSupported(Error):
     """The loaded libcurl lacks a function or an option: too old, or built without it."""
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class MultiError(Error):

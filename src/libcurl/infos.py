@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operator import index
+from _operator import index
 
 from libcurl._native import ffi, lib
 from libcurl.engine import Engine
@@ -38,7 +38,7 @@ def number(info: int | str) -> int:
 
             close = get_close_matches(info.lower(), [member.lower() for member in members], 1)
             hint = f": did you mean {close[0]!r}?" if close else ""
-            raise AttributeError(f"{info!r} is no info of libcurl{hint}")
+            raise TypeError(f"{info!r} is no info of libcurl{hint}")
         found = _numbers[info] = members[name]
     return found
 
@@ -51,17 +51,17 @@ def getinfo_raw(easy: Engine, info: int | str) -> Any:
             raise easy._error(lib.HANDLE_CLOSED)
         return easy._settings.get(by_name["private"])
     handle = easy._handle
+    kind = code_of_info & _TYPES
+    if kind == _STRING:
+        return _string(easy, code_of_info)
     code = lib.easy_getinfo(handle, code_of_info)
     if code:
         raise _error(easy, code, code_of_info)
-    kind = code_of_info & _TYPES
     found = handle.info
     if kind == _LONG:
         return found.number
     if kind == _OFF_T:
         return found.offset
-    if kind == _STRING:
-        return ffi.string(found.text) if found.text else None
     if kind == _DOUBLE:
         return found.real
     if kind == _SOCKET:
@@ -69,9 +69,22 @@ def getinfo_raw(easy: Engine, info: int | str) -> Any:
     return _pointer(code_of_info, found.pointer)
 
 
+def _string(easy: Engine, info: int) -> bytes | None:
+    text = ffi.new("char **")
+    code = lib.easy_getinfo_text(easy._handle, info, text)
+    if code:
+        raise _error(easy, code, info)
+    if not text[0]:
+        return None
+    found: bytes = ffi.string(text[0])
+    lib.easy_free_text(text[0])
+    return found
+
+
 def getinfo(easy: Engine, info: int | str) -> Any:
     """The value of an info, strings as str."""
-    return _decode(getinfo_raw(easy, info))
+    value = getinfo_raw(easy, info)
+    return value if number(info) == lib.CURLINFO_PRIVATE else _decode(value)
 
 
 def _decode(value: Any) -> Any:
@@ -135,7 +148,11 @@ class Infos:
         self._easy = easy
 
     def __getattr__(self, name: str) -> Any:
-        return getinfo(self._easy, name)
+        try:
+            known = number(name)
+        except TypeError as error:
+            raise AttributeError(str(error)) from None
+        return getinfo(self._easy, known)
 
     def __dir__(self) -> list[str]:
         from libcurl import constants

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operator import index
+from _operator import index
 from time import monotonic
 
 from libcurl._native import ffi, lib
@@ -191,6 +191,11 @@ class Multi(MultiEngine):
                 self._done = done[:position] + done[position + 1 :] + self._done
                 raise error
         return done  # type: ignore[return-value]
+
+    def _poll(self, milliseconds: int) -> None:
+        """For a thread: wait until `step` has something to do, where there is no descriptor to tell."""
+        ready = ffi.new("int *")
+        lib.multi_poll(self._handle, ffi.NULL, 0, milliseconds, ready)
 
     def fileno(self) -> int:
         """The descriptor that is readable when `step` has something to do (Linux: an epoll instance).

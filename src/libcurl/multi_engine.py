@@ -13,7 +13,7 @@ from _weakref import ref
 
 from libcurl import connections
 from libcurl._native import ffi, lib
-from libcurl.callbacks import handles, report
+from libcurl.callbacks import handles, integer, report
 from libcurl.connections import ConnectionCache
 from libcurl.engine import Engine, initialize
 from libcurl.errors import REFUSALS, MultiError, refusal
@@ -116,9 +116,17 @@ class MultiEngine:
         except AttributeError:
             pass  # a constructor that failed, or an interpreter that is gone
 
+    def _watch(self, easy: Engine | None, fd: int, what: int, assigned: object) -> object:
+        """Hook: call the socketfunction."""
+        return self._callbacks[lib.CURLMOPT_SOCKETFUNCTION](easy, fd, what, assigned)
+
+    def _answer(self, value: object, none: int, name: str) -> int:
+        """Hook: what a callback of the multi's own has returned, as libcurl wants it."""
+        return integer(value, none, f"CURLMOPT_{name.upper()}FUNCTION")
+
     # -- Exceptions ------------------------------------------------------------------------------
 
-    def _failed(self, exception: BaseException) -> None:
+    def _failed(self, exception: BaseException, where: str = "") -> None:
         """A callback of the multi's own has raised: the call in progress will raise it."""
         self._handle.failed = True
         if self._exception is None:
@@ -166,7 +174,9 @@ class MultiEngine:
         for easy in halted:
             if easy._multi is self and easy not in finished:
                 self._take_out(easy)
-                self._done.append((easy, easy._outcome(lib.CURLE_ABORTED_BY_CALLBACK)))
+                refused = easy._handle.refused
+                code = lib.CURLE_WRITE_ERROR if refused else lib.CURLE_ABORTED_BY_CALLBACK
+                self._done.append((easy, easy._outcome(code)))
 
     # -- Easies ----------------------------------------------------------------------------------
 
@@ -184,6 +194,8 @@ class MultiEngine:
             raise self._error(code)
         easy._multi = self
         easy._body = None
+        if easy._kept is not None:
+            easy._flush()
         self._easies[handle.id] = easy
         if easy._cache is not None:
             # Its private multi is gone, and the connections with it.

@@ -8,10 +8,11 @@ options that take a callback or an object are known by name, where their handle 
 from __future__ import annotations
 
 import os
-from operator import index
+from _operator import index
 
 from libcurl._native import ffi, lib
 from libcurl.errors import needs
+from libcurl.raw import LOADED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,16 +34,27 @@ _SIZES = (lib.CURLOPT_POSTFIELDSIZE, lib.CURLOPT_POSTFIELDSIZE_LARGE)
 _LONG_BITS = 8 * ffi.sizeof("long") - 1
 _TEXT_MOST = 8_000_000
 
+#: Numbers that decide the method of a request, as POSTFIELDS and MIMEPOST do: the last one set counts.
+METHODS = (
+    lib.CURLOPT_HTTPGET,
+    lib.CURLOPT_POST,
+    lib.CURLOPT_UPLOAD,
+    lib.CURLOPT_PUT,
+    lib.CURLOPT_NOBODY,
+)
+
 
 class Option:
     """An option of the loaded libcurl (struct curl_easyoption)."""
 
-    __slots__ = ("_lowest", "id", "kind", "name", "type")
+    __slots__ = ("_lowest", "id", "kind", "name", "slot", "type")
 
     def __init__(self, row: Any) -> None:
         """`row` is what libcurl's introspection gives."""
         #: The name in lower case, as keywords have it.
         self.name: str = ffi.string(row.name).decode().lower()
+        #: Where a handle keeps the callable of a FUNCTION option.
+        self.slot = f"_{self.name}"
         #: The CURLoption.
         self.id: int = row.id
         #: The CURLOT type of its value.
@@ -89,17 +101,15 @@ class Option:
             )
         return data
 
-    def list(self, value: Iterable[Any]) -> bytes:
-        """C strings one after the other."""
-        if isinstance(value, (str, bytes, bytearray, memoryview)):
+    def texts(self, value: Iterable[Any]) -> list[bytes]:
+        """C strings."""
+        if isinstance(value, (str, bytes, bytearray, memoryview, dict)):
             raise self.refused(value, "an iterable of strings")
         try:
-            items = [self.text(item) for item in value]
-        except TypeError as error:
-            if "CURLOPT_" in str(error):
-                raise
+            items = iter(value)
+        except TypeError:
             raise self.refused(value, "an iterable of strings") from None
-        return b"".join([item + b"\0" for item in items])
+        return [self.text(item) for item in items]
 
 
 class Options(dict[str, Option]):
@@ -109,7 +119,10 @@ class Options(dict[str, Option]):
         row = lib.curl_easy_option_by_name(name.encode()) if name == name.lower() else ffi.NULL
         if not row:
             raise _unknown(name)
-        option = self[name] = Option(row)
+        if row.flags & lib.CURLOT_FLAG_ALIAS:
+            option = self[name] = by_number[row.id]
+        else:
+            option = self[name] = Option(row)
         return option
 
 
@@ -164,7 +177,7 @@ def _unknown(name: str) -> Exception:
     """For a name that the loaded libcurl does not have."""
     c_name = f"CURLOPT_{name.upper()}"
     since = _since(c_name)
-    if since and name == name.lower():
+    if since and name == name.lower() and tuple(map(int, since.split("."))) > LOADED:
         return needs(c_name, since)
     from difflib import get_close_matches
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operator import index
+from _operator import index
 
 from libcurl._native import lib
 from libcurl.share_engine import ShareEngine

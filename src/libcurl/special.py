@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from libcurl._native import ffi, lib
-from libcurl.data import set_headerdata, set_readdata, set_writedata
+from libcurl.data import set_headerdata, set_readdata, set_reader, set_writedata, set_writer
 from libcurl.engine import Engine
 from libcurl.options import Option, by_name
 from libcurl.share_engine import ShareEngine
@@ -14,15 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _POSTFIELDS = lib.CURLOPT_POSTFIELDS
-
-#: Numbers that decide the method of a request, as POSTFIELDS and MIMEPOST do: the last one set counts.
-METHODS = (
-    lib.CURLOPT_HTTPGET,
-    lib.CURLOPT_POST,
-    lib.CURLOPT_UPLOAD,
-    lib.CURLOPT_PUT,
-    lib.CURLOPT_NOBODY,
-)
 
 
 def remember(handle: Engine, option: Option, value: Any) -> None:
@@ -55,6 +46,7 @@ def set_postfields(handle: Engine, option: Option, value: Any) -> None:
     if value is None:
         unset_by_reset(handle, by_name["postfields"])
         return
+    data: Any
     if isinstance(value, str):
         data = value.encode()
     else:
@@ -96,7 +88,7 @@ def set_mimepost(handle: Engine, option: Option, value: Any) -> None:
     if value is None:
         unset_by_reset(handle, option)
         return
-    from libcurl.mime import attach
+    from libcurl.mime_engine import attach
 
     attach(handle, option, value)
 
@@ -149,7 +141,7 @@ def set_private(handle: Engine, option: Option, value: object) -> None:
 
 
 def set_stderr(handle: Engine, option: Option, value: Any) -> None:
-    """STDERR: a file with a descriptor, which is duplicated."""
+    """STDERR: a file with a descriptor, which is duplicated (by C, for resets and duplicates too)."""
     fd = -1
     if value is not None:
         try:
@@ -160,7 +152,6 @@ def set_stderr(handle: Engine, option: Option, value: Any) -> None:
     code = lib.easy_set_stderr(handle._handle, fd)
     if code:
         raise handle._option_error(code, option, value)
-    remember(handle, option, value)
 
 
 def set_stream_depends(handle: Engine, option: Option, value: Any) -> None:
@@ -199,7 +190,7 @@ _INSTEAD = {
 SETTERS: dict[str, Callable[[Any, Option, Any], None]] = {
     **dict.fromkeys(
         """
-        writefunction headerfunction readfunction seekfunction ioctlfunction debugfunction
+        headerfunction ioctlfunction debugfunction
         opensocketfunction sockoptfunction prereqfunction resolver_start_function trailerfunction
         ssl_ctx_function ssh_keyfunction ssh_hostkeyfunction fnmatch_function chunk_bgn_function
         chunk_end_function interleavefunction hstsreadfunction hstswritefunction
@@ -209,6 +200,9 @@ SETTERS: dict[str, Callable[[Any, Option, Any], None]] = {
     "xferinfofunction": set_progress,
     "progressfunction": set_progress,
     "closesocketfunction": set_closer,
+    "writefunction": set_writer,
+    "readfunction": set_reader,
+    "seekfunction": set_reader,
     "writedata": set_writedata,
     "headerdata": set_headerdata,
     "readdata": set_readdata,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operator import index
+from _operator import index
 
 from libcurl._native import ffi, lib
 from libcurl.errors import UrlError
@@ -67,7 +67,10 @@ _MISSING = frozenset(
 )
 #: Every text that libcurl has written is read back with these.
 _LENIENT = (
-    lib.CURLU_NON_SUPPORT_SCHEME | lib.CURLU_PATH_AS_IS | lib.CURLU_NO_AUTHORITY | lib.CURLU_ALLOW_SPACE
+    lib.CURLU_NON_SUPPORT_SCHEME
+    | lib.CURLU_PATH_AS_IS
+    | lib.CURLU_NO_AUTHORITY
+    | lib.CURLU_ALLOW_SPACE
 )
 
 
@@ -125,29 +128,32 @@ class UrlEngine:
             raise self._error(code, part)
 
     def _error(self, code: int, part: int) -> Exception:
-        """Hook: the face's exception for a CURLUcode. The text of the URL may be secret, and is not in it."""
+        """Hook: the face's exception for a CURLUcode. The URL may be secret: it is not told."""
         name = f"CURLUPART_{_NAMES.get(part, str(part)).upper()}"
         return UrlError(code, f"{name}: {strerror(code)}")
 
 
 def strerror(code: int) -> str:
-    """What libcurl says of a CURLUcode (curl_url_strerror, libcurl 7.80); before, the code's name."""
+    """What libcurl says of a CURLUcode (curl_url_strerror, 7.80); before, the name of the code."""
     if "curl_url_strerror" not in absent:
         text: bytes = ffi.string(lib.curl_url_strerror(code))
         return text.decode()
-    from libcurl import constants
+    from libcurl.constants import UCode
 
-    names = {value: name for name, value in constants.members("UCode").items()}
-    return names.get(code, "unknown").lower().replace("_", " ")
+    names = [member.name for member in UCode if member == code]
+    return "".join(names or ["unknown"]).lower().replace("_", " ")
 
 
 class Url(UrlEngine):
     """A URL, taken apart and put together by libcurl's own rules.
 
-    `Url("https://curl.se/docs?x=1")`, or from parts: `Url(scheme="https", host="curl.se")`, or both: keywords
-    replace parts of the text. `flags` are `UFlag` bits, for reading the text and for the parts. A Url is a
-    complete one (`str` gives it) and does not change: `replace` and `join` give new ones. Equal are those
-    whose text is, as libcurl writes it. Parts are str, decoded as UTF-8 with surrogateescape.
+    `Url("https://curl.se/docs?x=1")`, or from parts: `Url(scheme="https", host="curl.se")`, or
+    both: keywords replace parts of the text. `flags` are `UFlag` bits, for the text and for the
+    parts.
+
+    A Url is a complete one (`str` gives it) and does not change: `replace` and `join` give new
+    ones. Equal are those whose text is, as libcurl writes it. Parts are str, decoded as UTF-8 with
+    surrogateescape.
 
     What libcurl refuses is a UrlError. A text with user and password is shown without them.
     """
@@ -199,7 +205,8 @@ class Url(UrlEngine):
     def replace(self, flags: int = 0, **parts: Unpack[Parts]) -> Self:
         """A new one with other parts; None removes one (curl_url_dup, curl_url_set).
 
-        With `UFlag.URLENCODE` values are encoded, with `UFlag.APPENDQUERY` a query is added to what is there.
+        With `UFlag.URLENCODE` values are encoded, with `UFlag.APPENDQUERY` a query is added to what
+        is there.
         """
         made = self._twin()
         made._finish(parts, index(flags))
@@ -244,7 +251,7 @@ class Url(UrlEngine):
 
     @property
     def port(self) -> int | None:
-        """The port where the URL has one; `get("port", UFlag.DEFAULT_PORT)` knows the scheme's as well."""
+        """The port, where the URL has one; `get("port", UFlag.DEFAULT_PORT)` knows the scheme's."""
         found = self.get(lib.CURLUPART_PORT)
         return None if found is None else int(found)
 

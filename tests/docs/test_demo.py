@@ -71,6 +71,10 @@ def test_it_shows_what_it_says(how: str, http: HTTPServer) -> None:
     assert re.search(rf"203\.0\.113\.7:\d+ rewritten to {server}", said(out, "open")[2])
     assert re.fullmatch(rf"{peers}, by Python", said(out, "connect")[0])
     assert said(out, "sockopt")[1].endswith("ALREADY_CONNECTED")
+    last = out[out.index("\n5. ") :]
+    assert re.findall(r"^   (\w+) ", last, re.MULTILINE) == (
+        ["open", "answer", "gone", "answer", "ok", "gone", "end", "close", "ok"]
+    )
     if how != "its own server":
         assert len(said(out, "answer")) == len(re.findall(r"200, 1234 bytes", out)) == 5
         assert http.accepted == 4  # two transfers shared one connection
@@ -80,7 +84,7 @@ def test_it_fails_when_something_is_not_so(http: HTTPServer) -> None:
     http.route("/", lambda connection, request: connection.respond(close=True))
     done = run(http.url + "/")
     assert done.returncode == 1
-    assert said(done.stdout, "NOT SO")[0] == "the second transfer made no connection"
+    assert said(done.stdout, "NOT SO")[0] == "the second transfer used the connection of the first"
     assert re.search(r"^\d of these things went wrong\.$", done.stdout, re.MULTILINE)
 
 

@@ -143,7 +143,6 @@ def test_a_blob_is_copied(easy: Easy, https: Any, ca: Any) -> None:
     easy.set(cainfo_blob=pem, url=https.url + "/")
     pem[:] = bytes(len(pem))
     assert easy.fetch() == b"hello"
-    easy.set(cainfo_blob=b"no certificate")
     with pytest.raises(libcurl.Error):
         Easy(url=https.url + "/", cainfo_blob=b"no certificate").perform()
 
@@ -270,7 +269,7 @@ def test_text_files_are_refused_where_bytes_go(easy: Easy, tmp_path: pathlib.Pat
     with open(tmp_path / "file", "w+") as file:
         with pytest.raises(TypeError, match=r"WRITEDATA .* in binary mode, not TextIOWrapper"):
             easy.set(writedata=file)
-        with pytest.raises(TypeError, match=r"READDATA .* in binary mode, not TextIOWrapper"):
+        with pytest.raises(TypeError, match=r"READDATA .* in binary mode .*, not TextIOWrapper"):
             easy.set(readdata=file)
 
 
@@ -299,8 +298,8 @@ def test_an_unknown_name_is_a_type_error_with_a_suggestion(
 
 
 def test_an_unknown_number_is_a_type_error(easy: Easy) -> None:
-    with pytest.raises(TypeError, match=r"^9999 is no option of libcurl$"):
-        easy.setopt(9999, 1)
+    with pytest.raises(TypeError, match=r"^5555 is no option of libcurl$"):
+        easy.setopt(5555, 1)
     with pytest.raises(TypeError, match="an option is an Opt, an int or a name, not float"):
         easy.setopt(1.5, 1)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="'nope' is no option"):
@@ -348,9 +347,14 @@ def test_what_libcurl_refuses_is_its_error_without_the_value(easy: Easy) -> None
     with pytest.raises(libcurl.Error, match=r"CURLOPT_SSLVERSION refuses 99: ") as caught:
         easy.set(sslversion=99)
     assert caught.value.code is constants.Code.BAD_FUNCTION_ARGUMENT
-    with pytest.raises(libcurl.Error, match="CURLOPT_CONNECT_TO|CURLOPT_PROTOCOLS_STR") as caught:
-        easy.setopt("protocols_str" if raw.LOADED >= (7, 85) else "sslversion", "secret" if raw.LOADED >= (7, 85) else 99)
-    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.skipif(raw.LOADED < (7, 85), reason="has no string option with a syntax")
+def test_a_string_that_libcurl_refuses_is_not_shown(easy: Easy) -> None:
+    for use in (easy.set, Easy):
+        with pytest.raises(libcurl.Error, match=r"CURLOPT_PROTOCOLS_STR refuses this value: ") as caught:
+            use(protocols_str="secret")
+        assert "secret" not in str(caught.value)
 
 
 def test_options_before_a_refused_one_are_set(easy: Easy, http: Any) -> None:
@@ -524,8 +528,19 @@ def test_duphandle_copies_options_and_nothing_is_shared(http: Any) -> None:
     assert twin.info.private is seen
     assert seen.count(b"\r\n") == 1
     twin.unset("httpheader", "useragent")
-    assert headers_of(json.loads(twin.fetch()))["x-a" if False else "host"]
+    assert not {"x-a", "user-agent"} & set(headers_of(json.loads(twin.fetch())))
     twin.close()
+
+
+def test_duphandle_keeps_the_log_of_a_closed_original(http: Any, tmp_path: pathlib.Path) -> None:
+    with open(tmp_path / "log", "w") as log:
+        easy = Easy(stderr=log, verbose=True, timeout=5, url=http.url + "/")
+    easy.unset("timeout")
+    twin = easy.duphandle()
+    easy.close()
+    assert twin.fetch() == b"hello"
+    twin.close()
+    assert (tmp_path / "log").read_text().count("> GET / HTTP/1.1") == 1
 
 
 # Closed handles
@@ -606,6 +621,7 @@ PLAUSIBLE = """
     import faulthandler, os, sys, tempfile
     import libcurl
     faulthandler.enable()
+    os.chdir(sys.argv[1])  # some options name files to be written
 
     def values(option):
         if option.type in ("LONG", "VALUES", "OFF_T"):
@@ -632,11 +648,10 @@ PLAUSIBLE = """
         easy = libcurl.Easy()
         try:
             easy.set(**{option.name: value})
-        except (libcurl.Error, libcurl.NotSupported):
+        except libcurl.Error:
             return False
-        finally:
-            easy.unset(option.name)
-            easy.close()
+        easy.unset(option.name)
+        easy.close()
         return True
 
     for option in libcurl.options():
@@ -645,7 +660,7 @@ PLAUSIBLE = """
             continue
         if option.name in OBJECTS:
             assert attempt(option, OBJECTS[option.name]), option
-        elif values(option):
+        elif values(option) and not option.name.startswith("conv_"):  # libcurl ignores these
             works = [attempt(option, value) for value in values(option)]
             if option.type == "FUNCTION":
                 assert all(works), option
@@ -659,7 +674,9 @@ PLAUSIBLE = """
 """
 
 
-def test_every_option_that_libcurl_lists_can_be_set_or_says_why_not(script: Any) -> None:
-    names = script(PLAUSIBLE).split()
+def test_every_option_that_libcurl_lists_can_be_set_or_says_why_not(
+    script: Any, tmp_path: pathlib.Path
+) -> None:
+    names = script(PLAUSIBLE, tmp_path).split()
     assert len(names) > 290
     assert {"url", "opensocketfunction", "httpheader"} <= set(names)

@@ -2,91 +2,94 @@
  *
  * Each is the same: libcurl hands back the `easy` it was given, which lives as long as the CURL; a
  * transfer that a callback has stopped is told so again, without entering Python; otherwise Python
- * is called with the id. They run in the thread that drives the transfer, inside its libcurl call. */
+ * gets what was gathered for it (sinks.c) and is called with the id. They run in the thread that drives the transfer, inside its libcurl call. */
 #include "internal.h"
 
 static size_t on_write(char *data, size_t size, size_t count, void *p)
 {
   easy *e = p;
-  return e->stopped ? CURL_WRITEFUNC_ERROR : python_write(e->id, data, size * count);
+
+  size *= count;
+  if(e->stopped || (e->line_count && !deliver(e)))
+    return CURL_WRITEFUNC_ERROR;
+  return e->gathers ? gather_body(e, data, size) : python_write(e->id, data, size);
 }
 
 static size_t on_header(char *data, size_t size, size_t count, void *p)
 {
   easy *e = p;
-  return e->stopped ? CURL_WRITEFUNC_ERROR : python_header(e->id, data, size * count);
+  return e->stopped ? CURL_WRITEFUNC_ERROR : gather_line(e, data, size * count);
 }
 
 static size_t on_interleave(void *data, size_t size, size_t count, void *p)
 {
   easy *e = p;
-  return e->stopped ? CURL_WRITEFUNC_ERROR : python_interleave(e->id, data, size * count);
+  return ready(e) ? python_interleave(e->id, data, size * count) : CURL_WRITEFUNC_ERROR;
 }
 
 static size_t on_read(char *data, size_t size, size_t count, void *p)
 {
   easy *e = p;
-  return e->stopped ? CURL_READFUNC_ABORT : python_read(e->id, data, size * count);
+  return ready(e) ? python_read(e->id, data, size * count) : CURL_READFUNC_ABORT;
 }
 
 static int on_seek(void *p, curl_off_t offset, int origin)
 {
   easy *e = p;
-  return e->stopped ? CURL_SEEKFUNC_FAIL : python_seek(e->id, offset, origin);
+  return ready(e) ? python_seek(e->id, offset, origin) : CURL_SEEKFUNC_FAIL;
 }
 
 static curlioerr on_ioctl(CURL *curl, int command, void *p)
 {
   easy *e = p;
   (void)curl;
-  return e->stopped ? CURLIOE_FAILRESTART : (curlioerr)python_ioctl(e->id, command);
+  return ready(e) ? (curlioerr)python_ioctl(e->id, command) : CURLIOE_FAILRESTART;
 }
 
 static int on_xferinfo(void *p, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
                        curl_off_t ulnow)
 {
   easy *e = p;
-  return e->stopped ? 1 : python_xferinfo(e->id, dltotal, dlnow, ultotal, ulnow);
+  return ready(e) ? python_xferinfo(e->id, dltotal, dlnow, ultotal, ulnow) : 1;
 }
 
 static int on_progress(void *p, double dltotal, double dlnow, double ultotal, double ulnow)
 {
   easy *e = p;
-  return e->stopped ? 1 : python_progress(e->id, dltotal, dlnow, ultotal, ulnow);
+  return ready(e) ? python_progress(e->id, dltotal, dlnow, ultotal, ulnow) : 1;
 }
 
 static int on_debug(CURL *curl, curl_infotype type, char *data, size_t size, void *p)
 {
   easy *e = p;
   (void)curl;
-  return e->stopped ? 0 : python_debug(e->id, type, data, size);
+  return ready(e) ? python_debug(e->id, type, data, size) : 0;
 }
 
 static int on_prereq(void *p, char *primary_ip, char *local_ip, int primary_port, int local_port)
 {
   easy *e = p;
-  return e->stopped ? CURL_PREREQFUNC_ABORT
-                    : python_prereq(e->id, primary_ip, local_ip, primary_port, local_port);
+  return ready(e) ? python_prereq(e->id, primary_ip, local_ip, primary_port, local_port) : CURL_PREREQFUNC_ABORT;
 }
 
 static int on_resolver_start(void *resolver, void *reserved, void *p)
 {
   easy *e = p;
   (void)reserved;
-  return e->stopped ? 1 : python_resolver_start(e->id, resolver);
+  return ready(e) ? python_resolver_start(e->id, resolver) : 1;
 }
 
 static int on_trailer(struct curl_slist **list, void *p)
 {
   easy *e = p;
-  return e->stopped ? CURL_TRAILERFUNC_ABORT : python_trailer(e->id, list);
+  return ready(e) ? python_trailer(e->id, list) : CURL_TRAILERFUNC_ABORT;
 }
 
 static CURLcode on_ssl_ctx(CURL *curl, void *ssl_ctx, void *p)
 {
   easy *e = p;
   (void)curl;
-  return e->stopped ? CURLE_ABORTED_BY_CALLBACK : (CURLcode)python_ssl_ctx(e->id, ssl_ctx);
+  return ready(e) ? (CURLcode)python_ssl_ctx(e->id, ssl_ctx) : CURLE_ABORTED_BY_CALLBACK;
 }
 
 static int on_sshkey(CURL *curl, const struct curl_khkey *known, const struct curl_khkey *found,
@@ -94,39 +97,38 @@ static int on_sshkey(CURL *curl, const struct curl_khkey *known, const struct cu
 {
   easy *e = p;
   (void)curl;
-  return e->stopped ? CURLKHSTAT_REJECT : python_sshkey(e->id, known, found, match);
+  return ready(e) ? python_sshkey(e->id, known, found, match) : CURLKHSTAT_REJECT;
 }
 
 static int on_sshhostkey(void *p, int type, const char *key, size_t size)
 {
   easy *e = p;
-  return e->stopped ? CURLKHMATCH_MISMATCH : python_sshhostkey(e->id, type, key, size);
+  return ready(e) ? python_sshhostkey(e->id, type, key, size) : CURLKHMATCH_MISMATCH;
 }
 
 static int on_fnmatch(void *p, const char *pattern, const char *string)
 {
   easy *e = p;
-  return e->stopped ? CURL_FNMATCHFUNC_FAIL : python_fnmatch(e->id, pattern, string);
+  return ready(e) ? python_fnmatch(e->id, pattern, string) : CURL_FNMATCHFUNC_FAIL;
 }
 
 static long on_chunk_bgn(const void *info, void *p, int remains)
 {
   easy *e = p;
-  return e->stopped ? CURL_CHUNK_BGN_FUNC_FAIL
-                    : python_chunk_bgn(e->id, (struct curl_fileinfo *)info, remains);
+  return ready(e) ? python_chunk_bgn(e->id, (struct curl_fileinfo *)info, remains) : CURL_CHUNK_BGN_FUNC_FAIL;
 }
 
 static long on_chunk_end(void *p)
 {
   easy *e = p;
-  return e->stopped ? CURL_CHUNK_END_FUNC_FAIL : python_chunk_end(e->id);
+  return ready(e) ? python_chunk_end(e->id) : CURL_CHUNK_END_FUNC_FAIL;
 }
 
 static CURLSTScode on_hstsread(CURL *curl, struct curl_hstsentry *entry, void *p)
 {
   easy *e = p;
   (void)curl;
-  return e->stopped ? CURLSTS_FAIL : (CURLSTScode)python_hstsread(e->id, entry);
+  return ready(e) ? (CURLSTScode)python_hstsread(e->id, entry) : CURLSTS_FAIL;
 }
 
 static CURLSTScode on_hstswrite(CURL *curl, struct curl_hstsentry *entry, struct curl_index *index,
@@ -134,7 +136,7 @@ static CURLSTScode on_hstswrite(CURL *curl, struct curl_hstsentry *entry, struct
 {
   easy *e = p;
   (void)curl;
-  return e->stopped ? CURLSTS_FAIL : (CURLSTScode)python_hstswrite(e->id, entry, index);
+  return ready(e) ? (CURLSTScode)python_hstswrite(e->id, entry, index) : CURLSTS_FAIL;
 }
 
 typedef void (*any_function)(void);
@@ -174,7 +176,7 @@ static const struct {
  * has nothing is in fallback(). */
 static any_function fallback(const easy *e, CURLoption option)
 {
-  if(option == CURLOPT_WRITEFUNCTION)
+  if(option == CURLOPT_WRITEFUNCTION && !e->agent)
     return (any_function)collect;
   if(option == CURLOPT_OPENSOCKETFUNCTION && e->closer)
     return (any_function)on_open_socket;
@@ -186,6 +188,8 @@ static void *fallback_data(easy *e, CURLoption option)
 {
   if(option == CURLOPT_READFUNCTION)
     return stdin;
+  if(option == CURLOPT_WRITEFUNCTION && e->agent)
+    return stdout;
   return option == CURLOPT_HEADERFUNCTION ? NULL : e;
 }
 
@@ -204,6 +208,10 @@ int easy_set_callback(easy *e, CURLoption option, int present)
         code = curl_easy_setopt(e->curl, option, present ? callbacks[i].on : fallback(e, option));
       if(!code && option == CURLOPT_OPENSOCKETFUNCTION)
         e->opens = present != 0;
+      if(!code && option == CURLOPT_WRITEFUNCTION)
+        sink_close(e);
+      if(!code && option == CURLOPT_READFUNCTION)
+        source_close(e);
       break;
     }
   }

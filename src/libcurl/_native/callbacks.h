@@ -1,7 +1,8 @@
 /* The functions that Python defines and C calls, all on behalf of a handle named by its id. For C
  * these are prototypes; for cffi build_ffi.py wraps them into extern "Python+C". */
 size_t python_write(uintptr_t easy, char *data, size_t size);
-size_t python_header(uintptr_t easy, char *data, size_t size);
+int python_headers(uintptr_t easy, char *lines, size_t size, size_t *sizes, size_t count);
+char *python_lend(uintptr_t easy, size_t size);
 size_t python_interleave(uintptr_t easy, char *data, size_t size);
 size_t python_read(uintptr_t easy, char *data, size_t size);
 int python_seek(uintptr_t easy, curl_off_t offset, int origin);

@@ -10,9 +10,9 @@ static CURLcode set_defaults(easy *e)
   CURLcode code = curl_easy_setopt(e->curl, CURLOPT_PRIVATE, e);
 
   if(!code)
-    code = curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, e);
+    code = curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, e->agent ? (void *)stdout : e);
   if(!code)
-    code = curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, collect);
+    code = curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, e->agent ? NULL : collect);
   if(!code && e->error)
     code = curl_easy_setopt(e->curl, CURLOPT_ERRORBUFFER, e->error);
   if(!code && e->log)
@@ -21,7 +21,7 @@ static CURLcode set_defaults(easy *e)
 }
 
 /* Take over a CURL that libcurl has made. NULL: out of memory, and `curl` is the caller's still. */
-easy *easy_adopt(CURL *curl)
+easy *easy_adopt(CURL *curl, const char *agent)
 {
   easy *e = calloc(1, sizeof(*e));
 
@@ -29,6 +29,7 @@ easy *easy_adopt(CURL *curl)
     return NULL;
   guard_init(&e->inside);
   e->curl = curl;
+  e->agent = agent;
   e->id = new_id();
   if(set_defaults(e)) {
     free(e);
@@ -45,24 +46,29 @@ void easy_renounce(easy *e)
   e->curl = NULL;
 }
 
-static easy *adopt_or_free(CURL *curl)
+static easy *adopt_or_free(CURL *curl, const char *agent)
 {
-  easy *e = curl ? easy_adopt(curl) : NULL;
+  easy *e = curl ? easy_adopt(curl, agent) : NULL;
 
   if(!e)
     curl_easy_cleanup(curl);
   return e;
 }
 
-/* NULL: out of memory. */
-easy *easy_new(void)
+/* A classic handle where there is an agent, which has to live as long. NULL: out of memory. */
+easy *easy_new(const char *agent)
 {
-  return adopt_or_free(curl_easy_init());
+  easy *e = adopt_or_free(curl_easy_init(), agent);
+
+  if(e && agent)
+    curl_easy_setopt(e->curl, CURLOPT_USERAGENT, agent);
+  return e;
 }
 
 /* A duplicate with libcurl's copies of the options, lists of its own, and none of the pointers that
  * belong to the original: its callbacks, objects and closer are set again from Python, and so are
- * POSTFIELDS and MIMEPOST before it is used; clearing these would make a POST of any request. */
+ * POSTFIELDS, MIMEPOST and CURLU before it is used: clearing these makes a POST of any request, and
+ * from some 8.x on forgets the URL. */
 easy *easy_duplicate(easy *original)
 {
   static const CURLoption foreign[] = {
@@ -73,14 +79,14 @@ easy *easy_duplicate(easy *original)
     CURLOPT_RESOLVER_START_FUNCTION, CURLOPT_TRAILERFUNCTION, CURLOPT_SSL_CTX_FUNCTION,
     CURLOPT_SSH_KEYFUNCTION, CURLOPT_SSH_HOSTKEYFUNCTION, CURLOPT_FNMATCH_FUNCTION,
     CURLOPT_CHUNK_BGN_FUNCTION, CURLOPT_CHUNK_END_FUNCTION, CURLOPT_HSTSREADFUNCTION,
-    CURLOPT_HSTSWRITEFUNCTION, CURLOPT_CURLU, CURLOPT_STREAM_DEPENDS, CURLOPT_STREAM_DEPENDS_E,
+    CURLOPT_HSTSWRITEFUNCTION, CURLOPT_STREAM_DEPENDS, CURLOPT_STREAM_DEPENDS_E,
   };
   easy *e = NULL;
   size_t i;
 
-  if(easy_enter(original))
+  if(easy_enter_again(original))
     return NULL;
-  e = adopt_or_free(curl_easy_duphandle(original->curl));
+  e = adopt_or_free(curl_easy_duphandle(original->curl), original->agent);
   if(e) {
     for(i = 0; i < sizeof(foreign) / sizeof(*foreign); i++)
       curl_easy_setopt(e->curl, foreign[i], NULL); /* an unknown option needs no clearing */
@@ -147,9 +153,11 @@ int easy_close(easy *e)
     multi_unlink(e);
     multi_leave(joined);
   }
+  e->closing = e->performing = e->agent != NULL;
   easy_drop_steps(e);
   curl = e->curl;
   curl_easy_cleanup(curl);
+  e->closing = e->performing = 0;
   e->curl = NULL;
   kept_free(e->kept);
   e->kept = NULL;
@@ -158,7 +166,7 @@ int easy_close(easy *e)
   e->log = NULL;
   free(e->error);
   e->error = NULL;
-  buffer_free(&e->body);
+  sinks_free(e);
   easy_leave(e);
   return 0;
 }
@@ -183,11 +191,16 @@ int easy_reset(easy *e)
   curl_easy_reset(e->curl);
   kept_free(e->kept);
   e->kept = NULL;
+  sink_close(e);
+  source_close(e);
+  e->gathers = 0;
   e->opens = 0;
   e->closer = 0;
   e->connect_only = 0;
   e->maxconnects = 0;
   code = set_defaults(e);
+  if(!code && e->agent)
+    code = curl_easy_setopt(e->curl, CURLOPT_USERAGENT, e->agent);
   easy_leave(e);
   return code;
 }
@@ -228,7 +241,7 @@ int easy_begin(easy *e)
     curl_easy_setopt(e->curl, CURLOPT_ERRORBUFFER, e->error);
   }
   e->error[0] = 0;
-  e->body.size = 0;
+  sinks_begin(e);
   e->stopped = 0;
   e->transfers++;
   kept_purge(&e->kept);
@@ -253,12 +266,21 @@ static CURLcode begin(easy *e)
   return from_multi(curl_multi_add_handle(e->steps, e->curl));
 }
 
+/* Control goes back to Python, which hears first of all that was gathered. */
+static int slice_ends(easy *e, CURLcode *result)
+{
+  if(ready(e))
+    return HANDLE_RUNNING;
+  *result = e->refused ? CURLE_WRITE_ERROR : CURLE_ABORTED_BY_CALLBACK;
+  return 0;
+}
+
 /* Step the transfer until it ends or `milliseconds` have passed (answering HANDLE_RUNNING), or the
  * wait was cut short, perhaps by a signal that Python wants to hear of. */
 static int step(easy *e, int milliseconds, CURLcode *result)
 {
   double until = milliseconds_now() + milliseconds;
-  int running, ready, queued;
+  int running, active, queued;
   CURLMsg *message;
 
   for(;;) {
@@ -273,19 +295,21 @@ static int step(easy *e, int milliseconds, CURLcode *result)
     if(!code && !running)
       break;
     left = until - milliseconds_now();
-    if(!code && left <= 0)
-      return HANDLE_RUNNING;
+    if(!code && (left <= 0 || (e->streams && e->body.size)))
+      return slice_ends(e, result);
     if(!code)
-      code = curl_multi_poll(e->steps, NULL, 0, (int)left + 1, &ready);
+      code = curl_multi_poll(e->steps, NULL, 0, (int)left + 1, &active);
     if(code) {
       *result = from_multi(code);
       return 0;
     }
-    if(!ready)
-      return HANDLE_RUNNING;
+    if(!active)
+      return slice_ends(e, result);
   }
   message = curl_multi_info_read(e->steps, &queued);
   *result = message ? message->data.result : CURLE_FAILED_INIT;
+  if(!*result)
+    slice_ends(e, result);
   return 0;
 }
 
@@ -296,6 +320,8 @@ static int finish(easy *e, CURLcode result)
     easy_detach(e);
   if(!result && e->closing)
     result = CURLE_ABORTED_BY_CALLBACK;
+  if(!result)
+    e->error[0] = 0; /* of an address that failed before another one worked */
   e->performing = e->stopped = 0;
   easy_leave(e);
   return (int)result;
@@ -322,8 +348,11 @@ int easy_perform(easy *e, int milliseconds)
 int easy_continue(easy *e, int milliseconds)
 {
   CURLcode result;
-  int running = step(e, milliseconds, &result);
+  int running;
 
+  if(guard_elsewhere(&e->inside))
+    return HANDLE_BUSY; /* a stream, iterated by another thread */
+  running = step(e, milliseconds, &result);
   return running ? running : finish(e, result);
 }
 
@@ -347,7 +376,7 @@ int easy_getinfo(easy *e, CURLINFO info)
   return code;
 }
 
-/* For strings, which other calls may free: a copy, for the caller to free; NULL where there is none. */
+/* For strings, which other calls may free: a copy, for easy_free_text; NULL where there is none. */
 int easy_getinfo_text(easy *e, CURLINFO info, char **text)
 {
   int code = easy_enter(e);
@@ -364,9 +393,11 @@ int easy_getinfo_text(easy *e, CURLINFO info, char **text)
   return code;
 }
 
+void easy_free_text(char *text) { free(text); }
+
 int easy_pause(easy *e, int bitmask)
 {
-  int code = easy_enter(e);
+  int code = easy_enter_again(e);
 
   if(!code) {
     code = curl_easy_pause(e->curl, bitmask);

@@ -48,13 +48,20 @@ int guard_enter(guard *inside)
   return 0;
 }
 
+/* Whether another thread is inside. */
+int guard_elsewhere(const guard *inside)
+{
+  return __atomic_load_n(&inside->thread, __ATOMIC_RELAXED) != &this_thread;
+}
+
 void guard_leave(guard *inside)
 {
   if(--inside->depth == 0)
     __atomic_store_n(&inside->thread, NULL, __ATOMIC_RELEASE);
 }
 
-int easy_enter(easy *e)
+/* Also from callbacks of its own. */
+int easy_enter_again(easy *e)
 {
   int refusal = guard_enter(&e->inside);
 
@@ -66,6 +73,29 @@ int easy_enter(easy *e)
     refusal = guard_enter(&e->joined->inside);
   if(refusal)
     guard_leave(&e->inside);
+  return refusal;
+}
+
+/* A classic handle is not used while it performs, or the multi that it is in. */
+int easy_enter(easy *e)
+{
+  int refusal = easy_enter_again(e);
+
+  if(!refusal && e->agent &&
+     (e->performing || (e->joined && e->joined->inside.depth > e->inside.depth))) {
+    easy_leave(e);
+    refusal = HANDLE_PERFORMING;
+  }
+  return refusal;
+}
+
+/* Whether it could be entered. */
+int easy_idle(easy *e)
+{
+  int refusal = easy_enter(e);
+
+  if(!refusal)
+    easy_leave(e);
   return refusal;
 }
 

@@ -17,10 +17,12 @@ static inline double milliseconds_now(void)
 void guard_init(guard *);
 int guard_forked(const guard *);
 int guard_enter(guard *);
+int guard_elsewhere(const guard *);
 void guard_leave(guard *);
+int easy_enter_again(easy *);
 
 /* easy.c */
-easy *easy_adopt(CURL *);
+easy *easy_adopt(CURL *, const char *agent);
 void easy_renounce(easy *);
 void easy_detach(easy *);
 easy *easy_of(CURL *);
@@ -29,6 +31,8 @@ void easy_drop_steps(easy *);
 
 /* multi.c */
 void multi_unlink(easy *);
+void multi_note(easy *);
+void multi_deliver(multi *);
 int multi_results(multi *, int remove);
 
 /* loop.c */
@@ -40,8 +44,15 @@ void kept_free(struct kept *);
 void kept_purge(struct kept **);
 struct kept *kept_copy(const struct kept *, CURL *);
 
-/* buffers.c */
+/* sinks.c */
 size_t collect(char *data, size_t size, size_t count, void *e);
+size_t gather_body(easy *, char *data, size_t size);
+size_t gather_line(easy *, char *data, size_t size);
+int deliver(easy *);
+void sinks_begin(easy *);
+void sinks_free(easy *);
+void sink_close(easy *);
+void source_close(easy *);
 
 /* sockets.c */
 curl_socket_t on_open_socket(void *e, curlsocktype, struct curl_sockaddr *);
@@ -52,5 +63,11 @@ int connected_handed_over(curl_socket_t, struct curl_sockaddr *);
 int connected_stand_in(curl_socket_t);
 void connected_swap(void);
 void connected_forget(curl_socket_t);
+
+/* Before Python is entered: whether the transfer is to go on, with all delivered that was gathered. */
+static inline int ready(easy *e)
+{
+  return e->line_count || (e->gathers && e->body.size) ? deliver(e) : !e->stopped;
+}
 
 #endif

@@ -284,6 +284,7 @@ int multi_step(multi *m, int milliseconds)
       break;
   }
   step_ends(m);
+  multi_deliver(m);
   multi_leave(m);
   return code;
 }

@@ -47,8 +47,16 @@ static void link_easy(multi *m, easy *e)
 /* Inside the multi. Another thread can be on its way into the easy, where the multi will stop it. */
 void multi_unlink(easy *e)
 {
+  easy **at;
+
   while(guard_enter(&e->inside))
     sched_yield();
+  for(at = &e->joined->pending; e->pending && *at; at = &(*at)->pending_next)
+    if(*at == e) {
+      *at = e->pending_next;
+      e->pending = 0;
+      break;
+    }
   if(e->before)
     e->before->next = e->next;
   else
@@ -107,6 +115,28 @@ void multi_free(multi *m)
     free(m);
 }
 
+/* Something was gathered: it is delivered before control goes back to Python. */
+void multi_note(easy *e)
+{
+  if(e->joined && !e->pending) {
+    e->pending = 1;
+    e->pending_next = e->joined->pending;
+    e->joined->pending = e;
+  }
+}
+
+/* Control goes back to Python. */
+void multi_deliver(multi *m)
+{
+  while(m->pending) {
+    easy *e = m->pending;
+
+    m->pending = e->pending_next;
+    e->pending = 0;
+    ready(e);
+  }
+}
+
 static int enter_both(multi *m, easy *e)
 {
   int refusal = multi_enter(m);
@@ -155,6 +185,7 @@ int multi_remove(multi *m, easy *e)
   if(code)
     return code;
   code = e->joined == m ? curl_multi_remove_handle(m->curlm, e->curl) : CURLM_BAD_EASY_HANDLE;
+  ready(e);
   if(!code)
     multi_unlink(e);
   leave_both(m, e);
@@ -167,6 +198,7 @@ int multi_remove(multi *m, easy *e)
     if(!code_) {                                                                                   \
       code_ = (call);                                                                              \
       connected_swap();                                                                            \
+      multi_deliver(m);                                                                            \
       multi_leave(m);                                                                              \
     }                                                                                              \
     return code_;                                                                                  \
@@ -292,7 +324,7 @@ static int on_push(CURL *parent, CURL *curl, size_t count, struct curl_pushheade
 
   if(m->failed)
     return CURL_PUSH_DENY;
-  pushed = easy_adopt(curl);
+  pushed = easy_adopt(curl, from ? from->agent : NULL);
   if(!pushed)
     return CURL_PUSH_DENY;
   answer = python_push(m->id, from ? from->id : 0, pushed, headers, count);
@@ -355,6 +387,8 @@ int multi_results(multi *m, int remove)
 
     if(message->msg != CURLMSG_DONE || !e)
       continue;
+    if(!ready(e) && e->refused && !result)
+      result = CURLE_WRITE_ERROR;
     if(m->results_count == m->results_room) {
       int room = m->results_room ? 2 * m->results_room : 16;
       int64_t *larger = realloc(m->results, 2 * (size_t)room * sizeof(*larger));

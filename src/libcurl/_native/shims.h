@@ -8,7 +8,8 @@ enum refusal {
   HANDLE_BUSY = -2,     /* another thread is using it */
   HANDLE_FORKED = -3,   /* it was made in another process, before a fork */
   HANDLE_DEFERRED = -4, /* it is in a callback of its own: it will be closed when that ends */
-  HANDLE_RUNNING = -5   /* perform: not finished; continue it */
+  HANDLE_RUNNING = -5,  /* perform: not finished; continue it */
+  HANDLE_PERFORMING = -6 /* a classic handle, which is not used in callbacks of its own */
 };
 
 /* Who is inside a handle. A handle is used by one thread at a time; the same thread may enter again
@@ -35,6 +36,7 @@ typedef struct multi {
   CURLM *curlm;             /* NULL once closed */
   uintptr_t id;             /* never used twice */
   struct easy *first;       /* the easies in it */
+  struct easy *pending;     /* those with something to deliver to Python */
   struct loop *loop;        /* where a descriptor of its own stands for it (loop.c) */
   int64_t *results;         /* pairs of an easy's id and its CURLcode */
   int results_room;
@@ -57,15 +59,33 @@ typedef struct easy {
   multi *joined;     /* the multi that the user added it to */
   struct easy *next; /* in that multi */
   struct easy *before;
+  const char *agent; /* of a classic handle, as pycurl has them: its default for CURLOPT_USERAGENT */
   char *error;       /* CURLOPT_ERRORBUFFER, made by the first transfer */
   struct kept *kept; /* one per list option, and what a transfer may be using still */
   void *log;         /* CURLOPT_STDERR, a FILE of our own */
   uintptr_t closer;  /* the closer cell under which sockets are booked, 0 for none */
   long maxconnects;  /* as set: the private multi needs it, 0 for libcurl's default */
   buffer body;       /* what was received, where there is no write callback */
+  size_t body_most;  /* in a multi: pause when there is more than this, 0 for never */
+  buffer lines;      /* header lines that Python has yet to hear of, and where each ends */
+  size_t *line_sizes;
+  size_t line_count, line_room;
+  struct easy *pending_next; /* in the multi: the next easy with something to deliver */
+  int64_t written;   /* to the sink, by all transfers */
+  const char *source_data; /* what is uploaded: memory, or where NULL a file */
+  int64_t source_begin, source_size, source_at;
+  int source_fd;     /* 0 for none */
+  int sink;          /* the file that the body goes to, 0 for none */
+  int file_error;    /* errno of either file */
   unsigned transfers; /* how many have begun */
   int connect_only;  /* CURLOPT_CONNECT_ONLY as set */
   _Bool opens; /* a Python opener is set */
+  _Bool lent;    /* body is memory of a bytes object */
+  _Bool gathers; /* the write callback is a BytesIO's, which is given what was gathered */
+  _Bool pending; /* in the multi's list of those with something to deliver */
+  _Bool refused; /* a callback refused what was gathered for it */
+  _Bool paused;  /* because of body_most */
+  _Bool streams; /* what arrives is taken in pieces: perform comes back with each */
   _Bool attached; /* in the private multi */
   _Bool performing; /* inside easy_perform */
   _Bool closing; /* close() was called in a callback */
@@ -81,10 +101,11 @@ typedef struct easy {
 /* guard.c */
 int library_init(void);
 int easy_enter(easy *);
+int easy_idle(easy *);
 void easy_leave(easy *);
 
 /* easy.c */
-easy *easy_new(void);
+easy *easy_new(const char *agent);
 easy *easy_duplicate(easy *);
 int easy_close(easy *);
 void easy_free(easy *);
@@ -94,14 +115,13 @@ int easy_continue(easy *, int milliseconds);
 void easy_abandon(easy *);
 int easy_getinfo(easy *, CURLINFO);
 int easy_getinfo_text(easy *, CURLINFO, char **text);
+void easy_free_text(char *text);
 int easy_pause(easy *, int bitmask);
 int easy_upkeep(easy *);
 int easy_send(easy *, const void *data, size_t size, size_t *sent);
 int easy_recv(easy *, void *data, size_t size, size_t *received);
 
 /* buffers.c */
-int easy_take_body(easy *, buffer *);
-void buffer_free(buffer *);
 
 /* options.c */
 int easy_set_number(easy *, CURLoption, int64_t);
@@ -111,6 +131,11 @@ int easy_set_blob(easy *, CURLoption, void *data, size_t size);
 int easy_set_list(easy *, CURLoption, const char *items, size_t size);
 int easy_set_stderr(easy *, int fd);
 int easy_set_many(easy *, const int64_t *settings, int count, const char *texts, int *done);
+
+/* sinks.c */
+void easy_body_taken(easy *);
+int easy_set_sink(easy *, int fd);
+int easy_set_source(easy *, const char *data, int fd, curl_off_t begin, curl_off_t size);
 
 /* callbacks.c */
 int easy_set_callback(easy *, CURLoption, int present);

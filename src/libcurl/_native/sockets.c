@@ -104,7 +104,7 @@ curl_socket_t on_open_socket(void *p, curlsocktype purpose, struct curl_sockaddr
   easy *e = p;
   curl_socket_t fd;
 
-  if(e->stopped)
+  if(e->opens ? !ready(e) : e->stopped)
     return CURL_SOCKET_BAD;
   if(e->opens)
     fd = python_opensocket(e->id, purpose, address);
@@ -126,7 +126,7 @@ curl_socket_t on_open_socket(void *p, curlsocktype purpose, struct curl_sockaddr
 int on_socket_options(void *p, curl_socket_t fd, curlsocktype purpose)
 {
   easy *e = p;
-  int answer = e->stopped ? CURL_SOCKOPT_ERROR : python_sockopt(e->id, fd, purpose);
+  int answer = ready(e) ? python_sockopt(e->id, fd, purpose) : CURL_SOCKOPT_ERROR;
 
   if(answer == CURL_SOCKOPT_ALREADY_CONNECTED && !connected_stand_in(fd))
     answer = CURL_SOCKOPT_ERROR;

@@ -4,7 +4,7 @@
 int easy_ws_send(easy *e, const void *data, size_t size, size_t *sent, curl_off_t fragsize,
                  unsigned int flags)
 {
-  int code = easy_enter(e);
+  int code = easy_enter_again(e);
 
   if(!code) {
     *sent = 0;
@@ -34,7 +34,7 @@ int easy_ws_recv(easy *e, void *data, size_t size, size_t *received, struct curl
 int easy_ws_meta(easy *e, struct curl_ws_frame *frame)
 {
   const struct curl_ws_frame *found;
-  int code = easy_enter(e);
+  int code = easy_enter_again(e);
 
   if(!code) {
     found = curl_ws_meta(e->curl);

@@ -104,6 +104,9 @@ def _all_names() -> tuple[dict[str, int], dict[str, dict[str, int]]]:
     owned[""]["SOCKET_TIMEOUT"] = -1
     curl["RTSPREQ_LAST"] = 1 + curl["RTSPREQ_RECEIVE"]
     curl["CURL_HTTP_VERSION_LAST"] = 32
+    if LOADED < (8, 16):  # before, these were all bits of a C long
+        curl.update(HTTPAUTH_ANY=~16, HTTPAUTH_ANYSAFE=~17)
+        curl.update(dict.fromkeys(("PROTO_ALL", "SSH_AUTH_ANY", "SSH_AUTH_DEFAULT"), -1))
     owned["CurlMulti"]["E_CALL_MULTI_PERFORM"] = owned["CurlMulti"]["E_MULTI_CALL_MULTI_PERFORM"]
     return {name: value for names in owned.values() for name, value in names.items()}, owned
 

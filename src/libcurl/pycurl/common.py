@@ -1,0 +1,115 @@
+"""What the drop-in's classes have in common: the exception, attributes, and words for refusals."""
+
+from __future__ import annotations
+
+import sys
+
+from libcurl._native import lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+
+class error(Exception):  # noqa: N801, pycurl calls it so
+    """(code, message) from libcurl, or a message of pycurl's.
+
+    Beyond pycurl: `code` and `message` as attributes, and as `__cause__` what a callback has raised.
+    """
+
+    __module__ = "pycurl"
+
+    @property
+    def code(self) -> int | None:
+        """libcurl's code, where it comes from libcurl."""
+        return self.args[0] if len(self.args) > 1 else None
+
+    @property
+    def message(self) -> str:
+        """What libcurl, or pycurl, says."""
+        return str(self.args[-1]) if self.args else ""
+
+
+class Plain:
+    """What has attributes of the user's."""
+
+
+attributes_of = Plain.__dict__["__dict__"].__get__
+
+
+@property
+def no_dict(self: object) -> NoReturn:
+    """The `__dict__` of such instances, which is not to be had."""
+    raise AttributeError("__dict__")
+
+
+class Attributes(Plain):
+    """Attributes of the user's, and pycurl's constants, as instances of pycurl's classes have them."""
+
+    __slots__ = ()
+
+    _constants: dict[str, int]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._constants[name]
+        except KeyError:
+            pass
+        raise AttributeError(f"trying to obtain a non-existing attribute: {name}")
+
+    def __delattr__(self, name: str) -> None:
+        try:
+            super().__delattr__(name)
+        except AttributeError:
+            message = f"trying to delete a non-existing attribute: {name}"
+            raise AttributeError(message) from None
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} objects do not support serialization")
+
+    def __setstate__(self, state: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} objects do not support deserialization")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        self.__getstate__()
+
+
+def refused(code: int, what: str, method: str) -> Exception:
+    """For what a shim answers before it enters libcurl. `what` is "curl" or "multi"."""
+    running = "perform" if what == "curl" else "multi_perform"
+    if code == lib.HANDLE_CLOSED:
+        return error(f"cannot invoke {method}() - no {what} handle")
+    if code == lib.HANDLE_FORKED:
+        return error(f"cannot invoke {method}() - the {what} handle was made before a fork")
+    where = " on another thread" if code == lib.HANDLE_BUSY and "pause" in method else ""
+    return error(f"cannot invoke {method}() - {running}() is currently running{where}")
+
+
+def show(exception: BaseException) -> None:
+    """An exception in a callback that lets libcurl go on, as PyErr_Print does it."""
+    sys.excepthook(type(exception), exception, exception.__traceback__)
+
+
+def integer(value: object, callback: str) -> int | None:
+    """What a callback has returned; None, and a word to standard error, where it is no integer."""
+    if isinstance(value, int):
+        if not -1 << 31 <= value < 1 << 31:
+            raise OverflowError(
+                f"{callback} callback returned {value!r} which does not fit in an int"
+            )
+        return int(value)
+    try:
+        shown = repr(value).encode("ascii", "backslashreplace").decode()
+    except Exception:
+        shown = "a value"
+    if sys.stderr is not None:
+        sys.stderr.write(f"{callback} callback returned {shown} which is not an integer\n")
+    return None
+
+
+def text(value: str | bytes) -> bytes:
+    """A C string by pycurl's rules."""
+    data = value.encode("ascii") if isinstance(value, str) else bytes(value)
+    if b"\0" in data:
+        raise ValueError("embedded null byte")
+    return data

@@ -1,0 +1,272 @@
+"""What pycurl's callbacks are given and return, where it is not what the engine gives and takes."""
+
+from __future__ import annotations
+
+import fcntl
+from collections import namedtuple
+
+from libcurl._native import lib
+from libcurl.callbacks import integer as native_integer
+from libcurl.pycurl.common import error, integer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from libcurl.address import Address
+
+    Function = Callable[..., Any]
+
+KhKey = namedtuple("KhKey", "key keytype", module="pycurl")  # noqa: PYI024, as pycurl's are
+HstsEntry = namedtuple("HstsEntry", "host expire include_subdomains", module="pycurl")  # noqa: PYI024
+HstsIndex = namedtuple("HstsIndex", "index total", module="pycurl")  # noqa: PYI024
+
+
+class CurlSockAddr(namedtuple("CurlSockAddr", "family socktype protocol addr", module="pycurl")):
+    """Where libcurl wants to connect to. Beyond pycurl: assign `addr`, and libcurl connects there."""
+
+    _address: Address
+
+    @property
+    def addr(self) -> Any:
+        """(host, port), (host, port, flowinfo, scope id), or the path of a Unix socket in bytes."""
+        addr = self._address.addr
+        return addr.encode("utf-8", "surrogateescape") if isinstance(addr, str) else addr
+
+    @addr.setter
+    def addr(self, value: Any) -> None:
+        self._address.addr = value
+
+    @property
+    def family(self) -> int:
+        """AF_INET, AF_INET6 or AF_UNIX; assigning `addr` sets it."""
+        return self._address.family
+
+
+def _sockaddr(address: Address) -> CurlSockAddr:
+    addr = address.addr
+    if isinstance(addr, str):
+        addr = addr.encode("utf-8", "surrogateescape")
+    made = CurlSockAddr(int(address.family), int(address.socktype), int(address.protocol), addr)
+    made._address = address
+    return made
+
+
+def open_socket(function: Function) -> Function:
+    """OPENSOCKETFUNCTION: an int is libcurl's from now on; of an object, a duplicate is."""
+
+    def opener(purpose: int, address: Address) -> int:
+        given = function(purpose, _sockaddr(address))
+        if isinstance(given, bool):
+            raise error("Open socket callback's return value must be a socket")
+        if not isinstance(given, int):
+            if not hasattr(given, "fileno"):
+                raise error("Open socket callback's return value must be a socket")
+            fd = given.fileno()
+            if not isinstance(fd, int):
+                raise error(
+                    "Open socket callback returned an object whose fileno method "
+                    "did not return an integer"
+                )
+            return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 0)
+        if not -1 <= given < 1 << 31:
+            raise OverflowError("socket value is out of range")
+        return given
+
+    return opener
+
+
+def close_socket(function: Function) -> Function:
+    """CLOSESOCKETFUNCTION: None is no answer."""
+
+    def closer(fd: int) -> int:
+        answer = integer(function(fd), "closesocket")
+        return 1 if answer is None else answer
+
+    return closer
+
+
+def memory_view(function: Function) -> Function:
+    """use_memoryview: of bytes, so that what is kept of it stays; itself it ends with the call."""
+
+    def write(data: bytes) -> Any:
+        with memoryview(data) as view:
+            return function(view)
+
+    return write
+
+
+def read(function: Function) -> Function:
+    """READFUNCTION: text is taken where it is ASCII."""
+
+    def reader(size: int) -> Any:
+        given = function(size)
+        if isinstance(given, str):
+            given = given.encode("ascii")
+            if len(given) > size:
+                raise error(
+                    f"invalid return value for read callback ({len(given)} bytes returned after "
+                    f"encoding to ascii when at most {size} bytes were wanted)"
+                )
+        if isinstance(given, int) and given in (lib.CURL_READFUNC_ABORT, lib.CURL_READFUNC_PAUSE):
+            return int(given)
+        try:
+            view = memoryview(given)
+        except TypeError:
+            raise error(
+                "read callback must return an object supporting the buffer protocol "
+                "(e.g. a byte string) or an ASCII-only Unicode string"
+            ) from None
+        if view.nbytes > size:
+            raise error(
+                f"invalid return value for read callback ({view.nbytes} bytes returned when at "
+                f"most {size} bytes were wanted)"
+            )
+        return given
+
+    return reader
+
+
+def trailer(function: Function) -> Function:
+    """TRAILERFUNCTION: None, or a list or tuple."""
+
+    def trailers() -> list[bytes]:
+        given = function()
+        if given is not None and not isinstance(given, (list, tuple)):
+            raise error("trailer callback must return None or a list/tuple of header strings")
+        lines = []
+        for line in given or ():
+            if not isinstance(line, (str, bytes)):
+                raise TypeError(
+                    "list items must be byte strings or Unicode strings with ASCII code points only"
+                )
+            lines.append(line.encode() if isinstance(line, str) else line)
+        return lines
+
+    return trailers
+
+
+def ssh_key(function: Function) -> Function:
+    """SSH_KEYFUNCTION."""
+    return lambda known, found, match: function(known and KhKey(*known), KhKey(*found), match)
+
+
+def fnmatch(function: Function) -> Function:
+    """FNMATCH_FUNCTION: bytes, and a code."""
+
+    def matches(pattern: str, string: str) -> Any:
+        names = (name.encode("utf-8", "surrogateescape") for name in (pattern, string))
+        answer = function(*names)
+        return int(answer) if isinstance(answer, bool) else answer
+
+    return matches
+
+
+def hsts_read(function: Function) -> Function:
+    """HSTSREADFUNCTION: (host, datetime or None, whether subdomains too)."""
+
+    def reader() -> Any:
+        given = function()
+        if given is None:
+            return None
+        if not isinstance(given, tuple) or len(given) != 3:
+            raise error(
+                "hstsread callback must return None or a 3-tuple (host, expire, include_subdomains)"
+            )
+        host, expire, subdomains = given
+        if not isinstance(host, (str, bytes)):
+            raise TypeError(f"expected bytes or an ASCII string, got {type(host).__name__}")
+        data = host.encode("ascii") if isinstance(host, str) else host
+        return data, subdomains, None if expire is None else _stamp(expire)
+
+    return reader
+
+
+def _stamp(expire: Any) -> str:
+    from datetime import datetime, timezone
+
+    if not isinstance(expire, datetime):
+        raise error("hstsread callback: expire must be a datetime or None")
+    if expire.tzinfo is not None:
+        expire = expire.astimezone(timezone.utc)
+    return expire.strftime("%Y%m%d %H:%M:%S")
+
+
+def hsts_write(function: Function) -> Function:
+    """HSTSWRITEFUNCTION."""
+
+    def writer(known: tuple[str, bool, str], place: tuple[int, int]) -> Any:
+        from datetime import datetime
+
+        host, subdomains, stamp = known
+        expire = None
+        if stamp and stamp != "unlimited":
+            expire = datetime.strptime(f"{stamp}+0000", "%Y%m%d %H:%M:%S%z")
+        return function(HstsEntry(host.encode(), expire, subdomains), HstsIndex(*place))
+
+    return writer
+
+
+#: What to put around a callable, by the name of its option.
+WRAPPERS: dict[str, Callable[[Function], Function]] = {
+    "use_memoryview": memory_view,
+    "opensocketfunction": open_socket,
+    "closesocketfunction": close_socket,
+    "readfunction": read,
+    "trailerfunction": trailer,
+    "ssh_keyfunction": ssh_key,
+    "fnmatch_function": fnmatch,
+    "hstsreadfunction": hsts_read,
+    "hstswritefunction": hsts_write,
+}
+
+# What pycurl calls a callback, whether None means success, and what stands for no integer.
+ANSWERS: dict[str, tuple[str, bool, int]] = {
+    "_sockoptfunction": ("sockopt", False, -1),
+    "_ssh_keyfunction": ("ssh key", False, -1),
+    "_ssh_hostkeyfunction": ("ssh hostkey", False, lib.CURLKHMATCH_MISMATCH),
+    "_prereqfunction": ("prereq", False, -1),
+    "_fnmatch_function": ("fnmatch", False, lib.CURL_FNMATCHFUNC_FAIL),
+    "_resolver_start_function": ("resolver_start", True, 1),
+    "_hstswritefunction": ("hstswrite", True, lib.CURLSTS_FAIL),
+    "_seekfunction": ("seek", True, lib.CURL_SEEKFUNC_FAIL),
+    "_ioctlfunction": ("ioctl", True, lib.CURLIOE_FAILRESTART),
+    "_progressfunction": ("progress", True, 1),
+    "_xferinfofunction": ("xferinfo", True, 1),
+}
+
+
+def answer(value: object, none: int, name: str) -> int:
+    """What the callback in this slot has returned, as libcurl wants it."""
+    if name in ("_writefunction", "_headerfunction"):
+        if isinstance(value, int):
+            if not -1 << 63 <= value < 1 << 63:
+                raise OverflowError("Python int too large to convert to C long")
+            return value
+        raise error("write callback must return int or None")
+    if name not in ANSWERS:
+        return native_integer(value, none, name[1:].upper())
+    label, may_be_none, failure = ANSWERS[name]
+    if value is None and may_be_none:
+        return none
+    if not isinstance(value, int):
+        if label in ("progress", "xferinfo"):
+            return bool(value)
+        if label == "ioctl":
+            return failure
+        if label == "seek":
+            raise error(
+                "seek callback must return 0 (CURL_SEEKFUNC_OK), 1 (CURL_SEEKFUNC_FAIL), "
+                "2 (CURL_SEEKFUNC_CANTSEEK) or None"
+            )
+    code = integer(value, label)
+    if code is None:
+        return failure
+    if label == "seek" and code not in (0, 1, 2):
+        raise error(f"invalid return value for seek callback {code} not in (0, 1, 2)")
+    if label == "ioctl" and not 0 <= code <= lib.CURLIOE_FAILRESTART:
+        raise error("ioctl callback returned invalid value")
+    if label == "hstswrite" and not 0 <= code <= lib.CURLSTS_FAIL:
+        raise error("hstswrite callback returned an invalid CURLSTScode")
+    return code

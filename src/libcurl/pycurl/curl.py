@@ -1,0 +1,545 @@
+"""`Curl`: pycurl's face of an easy handle."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from errno import EAGAIN
+
+from libcurl._native import ffi, lib
+from libcurl.callbacks import report
+from libcurl.engine import Engine
+from libcurl.infos import getinfo_raw
+from libcurl.options import BLOB, LIST, METHODS, NUMBER, SPECIAL, TEXT, Option, by_name, by_number
+from libcurl.pycurl.common import Attributes, attributes_of, error, no_dict, refused, show
+from libcurl.pycurl.converters import WRAPPERS, answer
+from libcurl.pycurl.names import OWNED
+from libcurl.pycurl.version import VERSION
+from libcurl.pycurl.websocket import WebSocketMethods, room
+from libcurl.special import SETTERS, set_callback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    from typing_extensions import Buffer, Self
+
+_AGENT = ffi.new("char[]", VERSION.encode())
+
+_set_number = lib.easy_set_number
+_set_text = lib.easy_set_text
+_set_list = lib.easy_set_list
+
+# Options that setopt takes the short way, once they have been set the long way: numbers but those that
+# choose a method, strings, lists.
+_numbers: dict[int, Option] = {}
+_texts: dict[int, Option] = {}
+_lists: dict[int, Option] = {}
+
+_FILES = {
+    lib.CURLOPT_READDATA: ("read", lib.CURLOPT_READFUNCTION),
+    lib.CURLOPT_WRITEDATA: ("write", lib.CURLOPT_WRITEFUNCTION),
+    lib.CURLOPT_HEADERDATA: ("write", lib.CURLOPT_HEADERFUNCTION),
+}
+_VIEWS = (lib.CURLOPT_WRITEFUNCTION, lib.CURLOPT_HEADERFUNCTION)
+_OBJECTS = ("share", "mimepost", "curlu", "private", "stderr", "stream_depends", "stream_depends_e")
+_DEPRECATED = {
+    **dict.fromkeys(
+        """
+        egdsocket krblevel random_file socks5_gssapi_service tlsauth_type tlsauth_username
+        tlsauth_password proxy_tlsauth_type proxy_tlsauth_username proxy_tlsauth_password
+        """.split(),
+        "setopt option is deprecated",
+    ),
+    "progressfunction": "PROGRESSFUNCTION is deprecated; use XFERINFOFUNCTION",
+    "ioctlfunction": "IOCTLFUNCTION is deprecated; use SEEKFUNCTION",
+    "httppost": "HTTPPOST is deprecated; use MIMEPOST",
+}
+# Callbacks whose exceptions perform() raises as they are; others are shown, and cause an `error`.
+_RAISED = ("sockopt", "sshkey", "sshhostkey", "prereq", "fnmatch", "closesocket")
+
+_DEPRECATED_INFOS = (
+    lib.CURLINFO_CONTENT_LENGTH_DOWNLOAD,
+    lib.CURLINFO_CONTENT_LENGTH_UPLOAD,
+    lib.CURLINFO_SIZE_DOWNLOAD,
+    lib.CURLINFO_SIZE_UPLOAD,
+    lib.CURLINFO_SPEED_DOWNLOAD,
+    lib.CURLINFO_SPEED_UPLOAD,
+)
+
+
+class Curl(Attributes, WebSocketMethods, Engine):
+    """A transfer, as pycurl has it."""
+
+    __slots__ = ("_cause", "_writing")
+    __module__ = "pycurl"
+    __dict__ = no_dict  # type: ignore[assignment]
+
+    _agent = _AGENT
+    _checks_sockets = False
+    _constants = OWNED["Curl"]
+    _kind = "Curl"
+    _special = {
+        **SETTERS,
+        **dict.fromkeys([name for name in SETTERS if name.endswith("function")], set_callback),
+        "closesocketfunction": SETTERS["closesocketfunction"],
+    }
+
+    #: What a callback has raised that was only shown.
+    _cause: BaseException | None
+    #: Inside the write callback, which may send WebSocket frames.
+    _writing: bool
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        """Make a handle; a subclass takes arguments of its own."""
+        if cls is Curl and (args or kwargs):
+            raise TypeError("Curl() takes no arguments")
+        self = super().__new__(cls)
+        self._begin()
+        return self
+
+    def _begin(self, handle: Any = None) -> None:
+        super()._begin(handle)
+        self._cause = None
+        self._writing = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # -- Life ------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the handle and its connections. Idempotent."""
+        code = self._handle.curl and lib.easy_idle(self._handle)
+        if code and code != lib.HANDLE_FORKED:
+            raise refused(code, "curl", "close")
+        for exception in self._close():
+            if not isinstance(exception, Exception):
+                raise exception
+            report(exception, self)
+
+    def __del__(self) -> None:
+        """Close it, at the latest now. Not while it performs."""
+        try:
+            handle = self._handle
+        except AttributeError:
+            return
+        if handle.curl:
+            code = lib.easy_idle(handle)
+            if code and code != lib.HANDLE_FORKED:
+                report(refused(code, "curl", "__del__"), self)
+                return
+            super().__del__()
+
+    def duphandle(self) -> Self:
+        """A new handle with the same options, callables and attributes."""
+        handle = lib.easy_duplicate(self._handle)
+        if not handle:
+            self._refuse(lib.HANDLE_BUSY if self._handle.curl else lib.HANDLE_CLOSED, "duphandle")
+        twin = super().__new__(type(self))
+        twin._begin(handle)
+        self._copy_to(twin)
+        attributes_of(twin).update(attributes_of(self))
+        return twin
+
+    def reset(self) -> None:
+        """All options back to the defaults. Connections, cookies and the share stay."""
+        self._check("reset")
+        self._reset()
+
+    def _check(self, method: str) -> None:
+        """Whether the handle can be used: open, not performing, in no other thread."""
+        code = lib.easy_idle(self._handle)
+        if code:
+            self._refuse(code, method)
+
+    def _refuse(self, code: int, method: str) -> NoReturn:
+        raise refused(code, "curl", method)
+
+    # -- Exceptions ------------------------------------------------------------------------------
+
+    def _failed(self, exception: BaseException, where: str = "") -> None:
+        handle = self._handle
+        if handle.closing:
+            report(exception, self)
+        elif isinstance(exception, Exception) and where not in _RAISED:
+            self._cause = exception
+            show(exception)
+        elif self._multi is not None:
+            self._multi._raised(self, exception)  # type: ignore[attr-defined]
+        else:
+            super()._failed(exception)
+
+    def _closer_failed(self, exception: BaseException) -> bool:
+        handle = self._handle
+        multi = self._multi
+        if handle.closing or not (handle.performing or (multi and multi._handle.inside.depth)):
+            return False
+        self._failed(exception, "closesocket")
+        return True
+
+    def _answer(self, value: object, none: int, name: str) -> int:
+        return answer(value, none, name)
+
+    def _make_error(self, code: int, message: str, errno: int) -> Exception:
+        if not message:
+            message = ffi.string(lib.curl_easy_strerror(code)).decode()
+        made = error(code, message)
+        made.__cause__, self._cause = self._cause, None
+        return made
+
+    def _option_error(self, code: int, option: Option, value: object) -> Exception:
+        if code < 0:
+            return refused(code, "curl", "setopt")
+        reason = ffi.string(lib.curl_easy_strerror(code)).decode()
+        return error(code, f"setopt({option.name.upper()}): {reason}")
+
+    # -- Options ---------------------------------------------------------------------------------
+
+    def setopt(self, option: int, value: Any, *, use_memoryview: bool | None = None) -> None:
+        """Set an option; None unsets it."""
+        kind = type(value)
+        if kind is int and option in _numbers:
+            code = _set_number(self._handle, option, value)
+            if not code:
+                self._settings[_numbers[option]] = value
+                return
+        elif kind is str and option in _texts:
+            data = value.encode()
+            if b"\0" not in data:
+                code = _set_text(self._handle, option, data)
+                if not code:
+                    self._settings[_texts[option]] = data
+                    return
+        elif kind is list and option in _lists:
+            try:
+                data = ("\0".join(value) + "\0").encode()
+            except TypeError:
+                pass
+            else:
+                if data.count(b"\0") == len(value):
+                    code = _set_list(self._handle, option, data, len(data))
+                    if not code:
+                        self._settings[_lists[option]] = value.copy()
+                        return
+        self._setopt(option, value, use_memoryview)
+
+    def _setopt(self, number: int, value: Any, use_memoryview: bool | None) -> None:
+        """setopt, the long way."""
+        option = self._option("setopt", number)
+        if use_memoryview is not None and number not in _VIEWS:
+            raise TypeError("use_memoryview is only supported for WRITEFUNCTION and HEADERFUNCTION")
+        name = option.name
+        if value is None:
+            self._unset([option])
+            return
+        if option.kind == BLOB:
+            self._set_blob(option, value)
+        elif name == "private":
+            self._set(option, value)
+        elif isinstance(value, (str, bytes)):
+            self._set_string(option, value)
+        elif isinstance(value, int):
+            self._set_int(option, value)
+        elif isinstance(value, (list, tuple)):
+            self._set_sequence(option, value)
+        elif callable(value):
+            self._set_function(option, value, use_memoryview)
+        elif name in _OBJECTS:
+            self._set_object(option, value)
+        elif number in _FILES:
+            method, function = _FILES[number]
+            if not hasattr(value, method):
+                raise TypeError(f"object given without a {method} method")
+            self._set_function(by_number[function], getattr(value, method), None)
+        elif option.kind == TEXT and isinstance(value, (os.PathLike, bytearray, memoryview)):
+            self._set_string(option, option.text(value))
+        elif name == "postfields" and isinstance(value, (bytearray, memoryview)):
+            self._set(option, value)
+        elif option.kind == LIST and hasattr(value, "__iter__"):
+            self._set_sequence(option, list(value))
+        else:
+            raise TypeError("invalid arguments to setopt")
+
+    def _option(self, method: str, number: int) -> Option:
+        self._check(method)
+        try:
+            return by_number[number]
+        except Exception:
+            raise TypeError(f"invalid arguments to {method}") from None
+
+    def _set_blob(self, option: Option, value: Any) -> None:
+        if isinstance(value, str):
+            value = value.encode("ascii")
+        try:
+            view = memoryview(value)
+        except TypeError:
+            raise TypeError(
+                "blob option value must be a byte string, ASCII-only Unicode string, or a buffer object"
+            ) from None
+        if not view.contiguous:
+            raise BufferError("memoryview: underlying buffer is not C-contiguous")
+        self._set(option, bytes(view))
+
+    def _set_string(self, option: Option, value: str | bytes) -> None:
+        name = option.name
+        if name in ("postfields", "copypostfields"):
+            # The length of other text would not be that of its bytes, which many a Content-Length forgets.
+            self._set(option, value.encode("ascii") if isinstance(value, str) else value)
+            return
+        if option.kind != TEXT:
+            raise TypeError("strings are not supported for this option")
+        _warn(option)
+        data = value.encode() if isinstance(value, str) else bytes(value)
+        if b"\0" in data:
+            raise ValueError("embedded null byte")
+        self._set(option, data)
+        if name not in _DEPRECATED:
+            _texts[option.id] = option
+
+    def _set_int(self, option: Option, value: int) -> None:
+        if option.kind != NUMBER and not option.name.startswith("postfieldsize"):
+            raise TypeError("integers are not supported for this option")
+        if not -1 << 63 <= value < 1 << 63:
+            raise OverflowError("Python int too large to convert to C long")
+        self._set(option, int(value))
+        if option.kind == NUMBER and option.id not in METHODS:
+            _numbers[option.id] = option
+
+    def _set_sequence(self, option: Option, value: list[Any] | tuple[Any, ...]) -> None:
+        if option.name == "httppost":
+            from libcurl.pycurl.mime import set_httppost
+
+            _warn(option)
+            set_httppost(self, value)
+            return
+        if option.kind != LIST:
+            raise TypeError("lists are not supported for this option")
+        for item in value:
+            if not isinstance(item, (str, bytes)):
+                raise TypeError(
+                    "list items must be byte strings or Unicode strings with ASCII code points only"
+                )
+        self._set(option, [item.encode() if isinstance(item, str) else item for item in value])
+        _lists[option.id] = option
+
+    def _set_function(
+        self, option: Option, function: Callable[..., Any], use_memoryview: bool | None
+    ) -> None:
+        name = option.name
+        if option.kind != SPECIAL or not name.endswith("function"):
+            raise TypeError("functions are not supported for this option")
+        _warn(option)
+        if use_memoryview:
+            function = WRAPPERS["use_memoryview"](function)
+        elif name in WRAPPERS:
+            function = WRAPPERS[name](function)
+        self._set(option, function)
+
+    def _set_object(self, option: Option, value: Any) -> None:
+        name = option.name
+        if name == "share":
+            from libcurl.pycurl.share import CurlShare
+
+            if self._share is not None:
+                raise error("Curl object already sharing. Unshare first.")
+            if not isinstance(value, CurlShare):
+                raise TypeError("invalid arguments to setopt")
+            value._check("setopt")
+        elif name == "mimepost":
+            from libcurl.pycurl.mime import check_mimepost
+
+            check_mimepost(self, value)
+        elif name == "curlu":
+            from libcurl.pycurl.url import CurlUrl
+
+            if not isinstance(value, CurlUrl):
+                raise TypeError("setopt(option=CURLU) expects a CurlUrl object")
+            if value.closed:
+                raise ValueError("setopt(option=CURLU) received a CurlUrl without a handle")
+        self._set(option, value)
+
+    def setopt_string(self, option: int, value: str | bytes) -> None:
+        """Set a string option."""
+        if not isinstance(value, (str, bytes)):
+            self._check("setopt")
+            raise TypeError("invalid arguments to setopt_string")
+        self._setopt(option, value, None)
+
+    def unsetopt(self, option: int) -> None:
+        """Give an option back its default."""
+        self._unset([self._option("unsetopt", option)])
+
+    def _unset(self, options: list[Option]) -> None:
+        [option] = options
+        name = option.name
+        if name == "httppost":
+            name, option = "mimepost", by_name["mimepost"]
+        if option.id in _FILES:
+            option = by_number[_FILES[option.id][1]]
+        if option.kind == TEXT and not _set_text(self._handle, option.id, ffi.NULL):
+            self._settings.pop(option, None)
+            return
+        super()._unset([option])
+
+    def set_ca_certs(self, value: str | bytes) -> None:
+        """Trust these certificates too: PEM."""
+        self._check("set_ca_certs")
+        if not isinstance(value, (str, bytes)):
+            raise TypeError(_CA_CERTS)
+        try:
+            data = value.encode("ascii") if isinstance(value, str) else value
+        except UnicodeEncodeError:
+            raise TypeError(_CA_CERTS) from None
+        self._set(by_name["cainfo_blob"], data)
+
+    # -- Transfer --------------------------------------------------------------------------------
+
+    def perform(self) -> None:
+        """Do the transfer and wait for its end."""
+        code = self._transfer()
+        if code or self._exception is not None or self._cache is not None:
+            if code < 0:
+                self._refuse(code, "perform")
+            self._after(code)
+
+    def perform_rb(self) -> bytes:
+        """Do the transfer; what it received."""
+        chunks: list[bytes] = []
+        before = getattr(self, "_writefunction", None)
+        self._set_function(_WRITEFUNCTION, chunks.append, None)
+        try:
+            self.perform()
+        finally:
+            if not self.closed and getattr(self, "_writefunction", None) == chunks.append:
+                self._set_callback(_WRITEFUNCTION, before)
+        return b"".join(chunks)
+
+    def perform_rs(self) -> str:
+        """Do the transfer; what it received, as UTF-8."""
+        return self.perform_rb().decode()
+
+    def errstr(self) -> str:
+        """The text of the error buffer."""
+        return self.errstr_raw().decode()
+
+    def errstr_raw(self) -> bytes:
+        """The text of the error buffer, in bytes."""
+        self._check("errstr")
+        buffer = self._handle.error
+        return ffi.string(buffer) if buffer else b""  # type: ignore[no-any-return]
+
+    def pause(self, bitmask: int = lib.CURLPAUSE_ALL) -> None:
+        """Pause the directions in `bitmask`."""
+        self._pause(bitmask, "pause")
+
+    def unpause(self) -> None:
+        """Unpause both directions."""
+        self._pause(lib.CURLPAUSE_CONT, "unpause")
+
+    def _pause(self, bitmask: int, method: str) -> None:
+        code = lib.easy_pause(self._handle, bitmask)
+        if code < 0:
+            self._refuse(code, method)
+        if self._exception is not None:
+            self._after(0)
+        if code:
+            raise error(code, "pause/unpause failed")
+
+    def multi(self) -> Any:
+        """The CurlMulti that it is in, or None."""
+        return self._multi
+
+    def share(self) -> Any:
+        """The CurlShare that it uses, or None."""
+        return self._share
+
+    # -- Sockets of its own ----------------------------------------------------------------------
+
+    def send(self, data: Buffer) -> int:
+        """Send over the connection of a CONNECT_ONLY transfer."""
+        view = memoryview(data)
+        self._check("send")
+        sent = ffi.new("size_t *")
+        self._moved(lib.easy_send(self._handle, ffi.from_buffer(view), view.nbytes, sent))
+        return int(sent[0])
+
+    def recv(self, size: int) -> bytes:
+        """Receive over the connection of a CONNECT_ONLY transfer."""
+        if size < 0:
+            raise ValueError("negative buffersize in recv")
+        self._check("recv")
+        buffer = bytearray(size)
+        return bytes(buffer[: self._recv_into(buffer, size)])
+
+    def recv_into(self, buffer: Buffer, nbytes: int = 0) -> int:
+        """Receive into a buffer."""
+        size = room(buffer, nbytes, "recv_into")
+        self._check("recv_into")
+        return self._recv_into(buffer, size)
+
+    def _recv_into(self, buffer: Buffer, size: int) -> int:
+        if not size:
+            return 0
+        received = ffi.new("size_t *")
+        target = ffi.from_buffer(buffer, require_writable=True)
+        self._moved(lib.easy_recv(self._handle, target, size, received))
+        return int(received[0])
+
+    def _moved(self, code: int) -> None:
+        """After send or recv."""
+        if code == lib.CURLE_AGAIN:
+            raise BlockingIOError(EAGAIN, os.strerror(EAGAIN))
+        if code or self._exception is not None:
+            self._after(code)
+
+    # -- What is known of the transfer -----------------------------------------------------------
+
+    def getinfo(self, info: int) -> Any:
+        """What is known of the last transfer, text as str."""
+        return _decoded(self.getinfo_raw(info))
+
+    def getinfo_raw(self, info: int) -> Any:
+        """What is known of the last transfer, text as bytes."""
+        if not isinstance(info, int):
+            raise TypeError(f"'{type(info).__name__}' object cannot be interpreted as an integer")
+        if info in _DEPRECATED_INFOS:
+            warnings.warn("getinfo option is deprecated", DeprecationWarning, 2)
+        self._check("getinfo")
+        if info == lib.CURLINFO_LASTSOCKET:
+            info = lib.CURLINFO_ACTIVESOCKET
+        try:
+            value = getinfo_raw(self, info)
+        except error:
+            raise
+        except Exception:
+            raise ValueError("invalid argument to getinfo") from None
+        if info == lib.CURLINFO_CERTINFO:
+            return [
+                tuple(field if len(field) > 1 else field[0] for field in certificate)
+                for certificate in value
+            ]
+        return value
+
+
+def _warn(option: Option) -> None:
+    if option.name in _DEPRECATED:
+        warnings.warn(_DEPRECATED[option.name], DeprecationWarning, 5)
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_decoded, value))
+    return value
+
+
+_WRITEFUNCTION = by_name["writefunction"]
+_CA_CERTS = (
+    "set_ca_certs argument must be a byte string or a Unicode string with ASCII code points only"
+)

@@ -1,0 +1,1 @@
+"""The helper module `curl` that comes with pycurl; deprecated there."""

@@ -1,0 +1,2 @@
+class CurlMime: pass
+class CurlMimePart: pass

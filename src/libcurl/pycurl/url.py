@@ -1,0 +1,94 @@
+"""`CurlUrl`: pycurl's face of a URL, which can be changed."""
+
+from __future__ import annotations
+
+from operator import index
+
+from libcurl._native import lib
+from libcurl.pycurl.common import error, text
+from libcurl.url import PARTS, UrlEngine, strerror
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from typing_extensions import Self
+
+
+class CurlUrl(UrlEngine):
+    """A URL by its parts, as pycurl has it."""
+
+    __module__ = "pycurl"
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Parse a text; a subclass takes arguments of its own."""
+        self = super().__new__(cls)
+        self._begin()
+        if cls is CurlUrl:
+            self._parse(*args, **kwargs)
+        return self
+
+    def __init__(self, url: str | bytes | None = None, flags: int = 0) -> None:
+        """From a text, or empty."""
+
+    def _parse(self, url: str | bytes | None = None, flags: int = 0) -> None:
+        if url is not None:
+            self.setpart(lib.CURLUPART_URL, url, flags)
+
+    def _error(self, code: int, part: int) -> Exception:
+        return error(code, strerror(code))
+
+    def getpart(self, part: int, flags: int = 0) -> str | None:
+        """A part, None where there is none."""
+        found = self._get(index(part), index(flags))
+        return None if found is None else found.decode("utf-8", "replace")
+
+    def setpart(self, part: int, value: str | bytes | None, flags: int = 0) -> None:
+        """Change a part; None removes it."""
+        if value is not None and not isinstance(value, (str, bytes)):
+            raise TypeError("a URL part must be a string, bytes, or None")
+        self._set(index(part), None if value is None else text(value), index(flags))
+
+    def __copy__(self) -> Self:
+        twin = UrlEngine.__new__(type(self))
+        twin._begin(self._copy())
+        return twin
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.__copy__()
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("CurlUrl objects do not support serialization")
+
+    def __setstate__(self, state: object) -> NoReturn:
+        raise TypeError("CurlUrl objects do not support deserialization")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        self.__getstate__()
+
+    def __str__(self) -> str:
+        return str(self.getpart(lib.CURLUPART_URL))
+
+    def __repr__(self) -> str:
+        try:
+            shown = f'"{self}"'
+        except error:
+            shown = "(incomplete)"
+        return f"<pycurl.CurlUrl {shown} at {id(self):#x}>"
+
+
+def _part(name: str, number: int) -> property:
+    def get(self: CurlUrl) -> str | None:
+        return self.getpart(number)
+
+    def change(self: CurlUrl, value: Any) -> None:
+        self.setpart(number, str(value) if name == "port" and isinstance(value, int) else value)
+
+    def remove(self: CurlUrl) -> None:
+        self.setpart(number, None)
+
+    return property(get, change, remove, f"The {name}; None where there is none.")
+
+
+for _name, _number in PARTS.items():
+    setattr(CurlUrl, _name, _part(_name, _number))

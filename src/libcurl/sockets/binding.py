@@ -1,0 +1,418 @@
+"""A set of tools at work for one handle: the callbacks that libcurl calls.
+
+What makes the second check trustworthy: before each request libcurl tells the address of the connection
+that it is about to use (PREREQFUNCTION), whoever opened it and whenever. Where a set translates addresses,
+that address may be one that the policy was never asked about (7.88 reports the port before the rewriting; a
+connected socket's peer is not known to libcurl at all). Then a connection is recognised by both its ends: a
+request right after a socket was opened is sent over a connection that was checked, and its ends are
+remembered for the requests to follow.
+"""
+
+from __future__ import annotations
+
+import os
+from _socket import AF_INET, AF_INET6, AF_UNIX, SOCK_CLOEXEC, socket
+
+from libcurl._native import ffi, lib
+from libcurl.address import _ORDER, _family, _pack
+from libcurl.errors import NotSupported, needs
+from libcurl.options import by_name
+from libcurl.raw import LOADED, LOADED_TEXT
+from libcurl.sockets.policy import AddressRefused, place
+from libcurl.sockets.proxies import Proxy, for_url, of_environment
+from libcurl.sockets.scopes import plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from libcurl.address import Address
+    from libcurl.engine import Engine
+    from libcurl.options import Option
+    from libcurl.sockets.tool import Set
+
+_BAD: int = lib.CURL_SOCKET_BAD
+_IPCXN = lib.CURLSOCKTYPE_IPCXN
+_APPROVED_MOST = 1024
+_IPPROTO_MPTCP = 262
+
+_OPENER = by_name["opensocketfunction"]
+_TUNER = by_name["sockoptfunction"]
+_CLOSER = by_name["closesocketfunction"]
+_PROXY = by_name["proxy"]
+_PRE_PROXY = by_name["pre_proxy"]
+_PROXYPORT = by_name["proxyport"]
+_FRESH = by_name["fresh_connect"]
+_FOLLOW = by_name["followlocation"]
+_SHARE = lib.CURLOPT_SHARE
+_CONNECT_TO = by_name["connect_to"]
+
+#: PREREQFUNCTION came with 7.80.
+_TELLS = LOADED >= (7, 80)
+_REQUEST = by_name["prereqfunction"] if _TELLS else None
+
+#: What libcurl says where there was no address left to try.
+_NONE_LEFT = (lib.CURLE_COULDNT_CONNECT, lib.CURLE_FTP_CANT_GET_HOST, lib.CURLE_FTP_PORT_FAILED)
+
+
+class Binding:
+    """What a handle has in its `_sockets`."""
+
+    __slots__ = (
+        "by_default",
+        "environment",
+        "native",
+        "opened",
+        "options",
+        "pinned",
+        "proxies",
+        "refusal",
+        "tools",
+        "used",
+    )
+
+    def __init__(self, handle: Engine, tools: Set, by_default: bool) -> None:
+        """Prepare; `install` sets the callbacks."""
+        self.native = handle._handle  # not the handle itself: that would be a cycle
+        self.tools = tools
+        #: Whether a multi or a share has given it to a handle that had none.
+        self.by_default = by_default
+        #: The latest refusal of this transfer, until a request goes out.
+        self.refusal: AddressRefused | None = None
+        #: Whether a socket was opened since the last request.
+        self.opened = False
+        #: Whether CURLOPT_PROXY is set to something of ours.
+        self.pinned = False
+        #: The proxies that this transfer may use, all of them allowed.
+        self.proxies: list[Proxy] = []
+        self.environment = of_environment() if tools.policies or tools.begins else {}
+        #: How many transfers there were before it.
+        self.used: int = self.native.transfers
+        #: The options that are the set's.
+        self.options: tuple[Option, ...] = (_OPENER,)
+        if tools.tuners or tools.logs:
+            self.options += (_TUNER,)
+        if tools.closer is not None or tools.logs:
+            self.options += (_CLOSER,)
+        if _REQUEST is not None and (tools.policies or tools.requests):
+            self.options += (_REQUEST,)
+        elif tools.requests:
+            raise needs("CURLOPT_PREREQFUNCTION", "7.80.0")
+
+    def install(self, handle: Engine) -> None:
+        """Set the callbacks. RuntimeError where the user has set one of them."""
+        for option in self.options:
+            taken = option in handle._callbacks or (option is _CLOSER and handle._closer is not None)
+            if taken:
+                raise RuntimeError(
+                    f"sockets= wants CURLOPT_{option.name.upper()}, which is set: put yours into the "
+                    "set, with | or libcurl.sockets.Callbacks"
+                )
+        handle._set_callback(_OPENER, self.open)
+        if _TUNER in self.options:
+            handle._set_callback(_TUNER, self.tune)
+        if _CLOSER in self.options:
+            handle._set_closer(_CLOSER, self.tools.close)
+        if _REQUEST in self.options:
+            handle._set_callback(_REQUEST, self.request)
+
+    def remove(self, handle: Engine) -> None:
+        """Take back what was set."""
+        for option in self.options:
+            if option is _CLOSER:
+                handle._set_closer(option, None)
+            else:
+                handle._set_callback(option, None)
+        native = self.native
+        settings = handle._settings
+        if self.pinned and _PROXY not in settings:
+            lib.easy_set_text(native, _PROXY.id, ffi.NULL)
+        if self.tools.policies and not _TELLS and _FRESH not in settings:
+            lib.easy_set_number(native, _FRESH.id, 0)
+        if self.tools.begins:
+            entries = b"".join([entry + b"\0" for entry in settings.get(_CONNECT_TO, ())])
+            lib.easy_set_list(native, _CONNECT_TO.id, entries, len(entries))
+
+    # -- Before a transfer -----------------------------------------------------------------------
+
+    def begin(self, handle: Engine, shared: bool) -> None:
+        """A transfer begins, in a multi of the user's if `shared`. Raises what keeps it from beginning."""
+        self.refusal = None
+        self.opened = False
+        tools = self.tools
+        for begin in tools.begins:
+            begin(handle)
+        if tools.policies:
+            self._settle_proxies(handle)
+            if not _TELLS:
+                self._insist_on_fresh_connections(handle, shared)
+
+    def _insist_on_fresh_connections(self, handle: Engine, shared: bool) -> None:
+        """libcurl before 7.80 does not tell which connection it uses: it has to make one.
+
+        FRESH_CONNECT is not heeded after a redirect, where connections of others could be used.
+        """
+        foreign = shared or handle._share is not None or self.used > 0
+        if foreign and handle._settings.get(_FOLLOW):
+            raise NotSupported(
+                lib.CURLE_NOT_BUILT_IN,
+                "AddressPolicy with followlocation in a multi or share, or on a used handle, needs libcurl "
+                f"7.80, this is {LOADED_TEXT}",
+            )
+        if _scheme_and_host(handle)[0] == "file":
+            raise AddressRefused(None, None, "a file has no address")
+        lib.easy_set_number(self.native, _FRESH.id, 1)
+
+    def may_use_proxy(self, handle: Engine) -> bool:
+        """Whether the transfer about to begin may go through a proxy."""
+        settings = handle._settings
+        if settings.get(_PROXY) or settings.get(_PRE_PROXY):
+            return True
+        return bool(self.environment) and _PROXY not in settings
+
+    def _settle_proxies(self, handle: Engine) -> None:
+        """Refuse proxies that are not allowed, see to it that no others are used."""
+        settings = handle._settings
+        if self.proxies:
+            self.proxies = []
+        if settings.get(_PRE_PROXY):
+            self._admit(settings[_PRE_PROXY], 0, "pre_proxy")
+        if _PROXY in settings:
+            if settings[_PROXY]:
+                self._admit(settings[_PROXY], settings.get(_PROXYPORT, 0), "proxy")
+            return
+        pin = b""
+        if self.environment:
+            pin = self._of_environment(handle)
+        lib.easy_set_text(self.native, _PROXY.id, ffi.NULL if pin is None else pin)
+        self.pinned = True
+
+    def _of_environment(self, handle: Engine) -> Any:
+        """What CURLOPT_PROXY is to be, the environment naming proxies: b"" for none, None to leave it to libcurl."""
+        variables = {
+            name: value for name, value in self.environment.items() if name.lower() != "no_proxy"
+        }
+        for name, value in variables.items():
+            try:
+                self._admit(value, 0, name)
+            except AddressRefused:
+                break
+        else:
+            return None
+        self.proxies = []
+        scheme, host = _scheme_and_host(handle)
+        found = for_url(self.environment, scheme, host)
+        if found is None:
+            return b""
+        name, value = found
+        self._admit(value, 0, name)
+        return value.encode()
+
+    def _admit(self, text: str | bytes, port: int, where: str) -> None:
+        """A proxy that the transfer would use: refused, or noted."""
+        proxy = Proxy.parse(text).completed(port)
+        for policy in self.tools.policies:
+            if not policy._allows_proxy(proxy):
+                reason = f"no proxy of that name is allowed ({where})"
+                raise AddressRefused((proxy.host, proxy.port), None, reason)
+        self.proxies.append(proxy)
+
+    # -- The callbacks ---------------------------------------------------------------------------
+
+    def open(self, purpose: int, address: Address) -> Any:
+        """OPENSOCKETFUNCTION."""
+        tools = self.tools
+        asked = address._raw
+        for route in tools.routes:
+            route(purpose, address)
+        opener = tools.opener
+        checks = bool(tools.policies)
+        if checks and tools.faithful:
+            if not self._allowed(purpose, address._raw, asked):
+                return _BAD
+            checks = False
+        given = None if opener is None else opener(purpose, address)
+        if given is None:
+            given = _socket(address)
+        if checks and given != _BAD:
+            allowed = False
+            try:
+                allowed = self._allowed(purpose, _destination(given, address), asked)
+            finally:
+                if not allowed:
+                    _dispose(given)
+            if not allowed:
+                return _BAD
+        self.opened = True
+        if tools.logs and given != _BAD:
+            for log in tools.logs:
+                log._opened(self, purpose, asked, address, given)
+        return given
+
+    def _allowed(self, purpose: int, raw: bytes, asked: bytes) -> bool:
+        """Ask the policies; note a refusal."""
+        for policy in self.tools.policies:
+            if purpose != _IPCXN:
+                if not policy.listen:
+                    reason = "the transfer wants to listen for a connection (active FTP)"
+                    raise self._refused(raw, asked, None, reason)
+                continue
+            verdict = policy._verdict(raw)
+            if not verdict.allowed and not (self.proxies and self._is_proxy(raw)):
+                self.refusal = self._refused(raw, asked, verdict.rule, verdict.reason)
+                return False
+        return True
+
+    def _is_proxy(self, raw: bytes) -> bool:
+        """Whether it is the address of a proxy that was allowed by name."""
+        family = int.from_bytes(raw[:2], _ORDER)
+        if family not in (AF_INET, AF_INET6):
+            return False
+        host = plain(raw[4:8] if family == AF_INET else raw[8:24])
+        port = int.from_bytes(raw[2:4], "big")
+        return any(proxy.port == port and host in proxy.addresses() for proxy in self.proxies)
+
+    def _refused(self, raw: bytes, asked: bytes, rule: Any, reason: str) -> AddressRefused:
+        original = place(asked) if asked != raw else None
+        return AddressRefused(place(raw), rule, reason, self._url(), original)
+
+    def tune(self, fd: int, purpose: int) -> int | None:
+        """SOCKOPTFUNCTION."""
+        tools = self.tools
+        if purpose != _IPCXN:
+            for log in tools.logs:
+                log._accepted(self, fd)
+        answer = None
+        for tune in tools.tuners:
+            found = tune(fd, purpose)
+            if found == lib.CURL_SOCKOPT_ERROR:
+                return found
+            answer = found or answer
+        return answer
+
+    def request(self, primary_ip: str, local_ip: str, primary_port: int, local_port: int) -> int | None:
+        """PREREQFUNCTION."""
+        tools = self.tools
+        if tools.policies:
+            ends = (primary_ip, local_ip, primary_port, local_port)
+            if not (tools.translates and self._known(ends)):
+                self._check_again(primary_ip, primary_port)
+        self.opened = False
+        self.refusal = None
+        for request in tools.requests:
+            answer = request(primary_ip, local_ip, primary_port, local_port)
+            if answer:
+                return answer
+        return None
+
+    def _known(self, ends: tuple[str, str, int, int]) -> bool:
+        """Whether a connection, by both its ends, is one that was checked when its socket was opened."""
+        approved = self.tools.approved
+        if self.opened:
+            if len(approved) >= _APPROVED_MOST:
+                approved.clear()
+            approved[ends] = None
+        return ends in approved
+
+    def _check_again(self, host: str, port: int) -> None:
+        """The second check: the connection may be somebody else's."""
+        url = ""
+        if not host:  # an abstract Unix socket, or no socket at all
+            url = self._url()
+            if url.startswith("file:"):
+                raise AddressRefused(None, None, "a file has no address", url)
+        for policy in self.tools.policies:
+            verdict = policy._verdict_reported(host, port)
+            if verdict.allowed or (self.proxies and self._is_proxy(_reported(host, port))):
+                continue
+            reason = f"{verdict.reason}, on a connection made before"
+            address = (host, port) if _is_ip(host) else host
+            raise AddressRefused(address, verdict.rule, reason, url or self._url())
+
+    # -- For errors ------------------------------------------------------------------------------
+
+    def error(self, code: int, error: Exception) -> Exception:
+        """The exception for a CURLcode: the refusal, where that has left no address."""
+        refusal, self.refusal = self.refusal, None
+        if refusal is None or code not in _NONE_LEFT:
+            return error
+        refusal.__cause__ = error
+        return refusal
+
+    def _url(self) -> str:
+        """Where the transfer is now, without what may be secret."""
+        text = ffi.new("char **")
+        if lib.easy_getinfo_text(self.native, lib.CURLINFO_EFFECTIVE_URL, text) or not text[0]:
+            return ""
+        url = ffi.string(text[0]).decode("utf-8", "surrogateescape")
+        lib.easy_free_text(text[0])
+        return without_secrets(url)
+
+
+def without_secrets(url: str) -> str:
+    """A URL without user, password, query and fragment."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "", url
+    for mark in "#?":
+        rest = rest.partition(mark)[0]
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+
+
+def _socket(address: Address) -> int:
+    """socket(2), as libcurl does it: a family that the system lacks is an address that cannot be reached."""
+    try:
+        return socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol).detach()
+    except OSError as error:
+        if address.protocol == _IPPROTO_MPTCP:
+            raise OSError(error.errno, f"SocketOptions(mptcp=True): {error.strerror}") from None
+        return _BAD
+
+
+def _destination(given: Any, address: Address) -> bytes:
+    """Where a socket leads: to its peer if it has one, else to where libcurl will connect it."""
+    try:
+        if isinstance(given, int):
+            found = socket(fileno=given)
+            try:
+                peer = found.getpeername()
+            finally:
+                found.detach()
+        else:
+            peer = given.getpeername()
+    except (AttributeError, OSError, TypeError):
+        return address._raw
+    return _pack(peer) if peer else _family(AF_UNIX)
+
+
+def _dispose(given: Any) -> None:
+    if isinstance(given, int):
+        os.close(given)
+    else:
+        given.close()
+
+
+def _reported(host: str, port: int) -> bytes:
+    return _pack((host, port)) if _is_ip(host) else _family(AF_UNIX)
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        _pack((host, 0))
+    except ValueError:
+        return False
+    return True
+
+
+def _scheme_and_host(handle: Engine) -> tuple[str, str]:
+    """Of the URL that is set, as libcurl would read it."""
+    from libcurl.url import Url
+
+    settings = handle._settings
+    url = settings.get(by_name["curlu"]) or settings.get(by_name["url"], b"")
+    try:
+        parsed = url if isinstance(url, Url) else Url(url)
+        return parsed.scheme or "http", parsed.host or ""
+    except Exception:
+        return "http", ""

@@ -1,0 +1,123 @@
+"""Which proxy a transfer would go through: what the handle and the environment say."""
+
+from __future__ import annotations
+
+import os
+from _socket import AF_INET, AF_INET6, inet_pton
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: libcurl's defaults; that of an HTTPS proxy is another.
+_PORT = 1080
+_PORT_HTTPS = 443
+
+
+class Proxy:
+    """A proxy: scheme, host and port; "" and 0 for what is not said. Credentials are dropped."""
+
+    __slots__ = ("host", "port", "scheme")
+
+    def __init__(self, scheme: str, host: str, port: int) -> None:
+        """Take the parts."""
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> Proxy:
+        """What CURLOPT_PROXY takes. ValueError for what is none."""
+        if isinstance(text, bytes):
+            text = text.decode("utf-8", "replace")
+        scheme, separator, rest = text.strip().partition("://")
+        if not separator:
+            scheme, rest = "", scheme
+        authority = rest.partition("/")[0].rpartition("@")[2]
+        host, colon, port = authority.rpartition(":")
+        if not colon or port.endswith("]"):
+            host, port = authority, ""
+        if not host or (port and not (port.isascii() and port.isdigit() and int(port) <= 0xFFFF)):
+            raise ValueError("this is no proxy: host, port or scheme://host:port is expected")
+        return cls(scheme.lower(), host.strip("[]").lower().rstrip("."), int(port or 0))
+
+    def __str__(self) -> str:
+        text = f"[{self.host}]" if ":" in self.host else self.host
+        if self.port:
+            text += f":{self.port}"
+        return f"{self.scheme}://{text}" if self.scheme else text
+
+    def covers(self, other: Proxy) -> bool:
+        """Whether `other` is this one, whatever is not said here."""
+        return (
+            self.host == other.host
+            and self.port in (0, other.port)
+            and self.scheme in ("", other.scheme)
+        )
+
+    def completed(self, port: int = 0) -> Proxy:
+        """As libcurl would use it, CURLOPT_PROXYPORT given."""
+        scheme = self.scheme or "http"
+        default = port or (_PORT_HTTPS if scheme == "https" else _PORT)
+        return Proxy(scheme, self.host, self.port or default)
+
+    def addresses(self) -> set[bytes]:
+        """Its addresses, resolved here and now if it has a name; of 4 and 16 bytes."""
+        for family in (AF_INET, AF_INET6):
+            try:
+                return {inet_pton(family, self.host)}
+            except OSError:
+                pass
+        from socket import SOCK_STREAM, gaierror, getaddrinfo
+
+        try:
+            found = getaddrinfo(self.host, self.port, type=SOCK_STREAM)
+        except (gaierror, UnicodeError):
+            return set()
+        return {inet_pton(row[0], row[4][0]) for row in found if row[0] in (AF_INET, AF_INET6)}  # type: ignore[arg-type]
+
+
+def of_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables that libcurl takes proxies from, those that are set; no_proxy is among them."""
+    found = {}
+    for name, value in environment.items():
+        if value and name.lower().endswith("_proxy") and name != "HTTP_PROXY":
+            found[name] = value
+    return found
+
+
+def for_url(variables: dict[str, str], scheme: str, host: str) -> tuple[str, str] | None:
+    """The variable, and its value, that libcurl takes for this URL; None where it goes without a proxy."""
+    if _excluded(variables.get("no_proxy") or variables.get("NO_PROXY") or "", host):
+        return None
+    schemes = [scheme, {"ws": "http", "wss": "https"}.get(scheme, "all"), "all"]
+    for name in dict.fromkeys(schemes):
+        for variable in (f"{name}_proxy", f"{name}_proxy".upper()):
+            if variable in variables:
+                return variable, variables[variable]
+    return None
+
+
+def _excluded(no_proxy: str, host: str) -> bool:
+    """Whether no_proxy names the host, as libcurl reads it: a suffix, a network, or "*" for all."""
+    if no_proxy.strip() == "*":
+        return True
+    host = host.strip("[]").lower().rstrip(".")
+    for token in no_proxy.replace(",", " ").lower().split():
+        token = token.strip(".[]")
+        if not token:
+            continue
+        if host == token or host.endswith(f".{token}"):
+            return True
+        if "/" in token and _in_network(host, token):
+            return True
+    return False
+
+
+def _in_network(host: str, network: str) -> bool:
+    from ipaddress import ip_address, ip_network
+
+    try:
+        return ip_address(host) in ip_network(network, strict=False)
+    except ValueError:
+        return False

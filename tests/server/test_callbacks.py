@@ -1,0 +1,731 @@
+"""Every FUNCTION option, with real traffic; and what becomes of its exceptions."""
+
+from __future__ import annotations
+
+import io
+import os
+import pathlib
+import socket
+import threading
+from typing import Any
+
+import pytest
+from servers import payload
+
+import libcurl
+from libcurl import Easy, constants, raw
+
+Code = constants.Code
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start this server")
+
+
+# Receiving
+
+
+def test_write_takes_the_body_in_pieces(http: Any) -> None:
+    chunks: list[bytes] = []
+    with Easy(url=http.url + "/bytes/300000", writefunction=chunks.append) as easy:
+        easy.perform()
+        assert easy.body == b""
+    assert b"".join(chunks) == payload(300_000)
+    assert len(chunks) > 1
+    assert {type(chunk) for chunk in chunks} == {bytes}
+
+
+def test_write_may_return_how_much_it_took(http: Any) -> None:
+    with Easy(url=http.url + "/", writefunction=len) as easy:
+        easy.perform()
+        easy.set(writefunction=lambda data: len(data) - 1)
+        with pytest.raises(libcurl.Error) as caught:
+            easy.perform()
+        assert caught.value.code is Code.WRITE_ERROR
+
+
+def test_write_may_pause_and_be_resumed(http: Any) -> None:
+    chunks: list[bytes] = []
+    pauses = 0
+
+    def write(data: bytes) -> int | None:
+        nonlocal pauses
+        if not pauses:
+            pauses += 1
+            return int(constants.WriteFunc.PAUSE)
+        chunks.append(data)
+        return None
+
+    def progress(*numbers: int) -> None:
+        if pauses == 1 and not chunks:
+            easy.unpause()
+
+    with Easy(url=http.url + "/bytes/50000", writefunction=write, xferinfofunction=progress) as easy:
+        easy.perform()
+    assert pauses == 1
+    assert b"".join(chunks) == payload(50_000)
+
+
+def test_header_gets_line_by_line(http: Any) -> None:
+    lines: list[bytes] = []
+    url = http.url + "/chunked?n=1&trailer=X-End:yes"
+    with Easy(url=url, headerfunction=lines.append) as easy:
+        assert easy.fetch() == payload(10)
+    assert lines[0] == b"HTTP/1.1 200 OK\r\n"
+    assert lines[-2:] == [b"\r\n", b"X-End: yes\r\n"]
+
+
+def test_headers_do_not_get_into_the_body_when_the_function_is_gone(http: Any) -> None:
+    with Easy(url=http.url + "/", headerfunction=lambda line: None) as easy:
+        easy.perform()
+        easy.unset("headerfunction")
+        assert easy.fetch() == b"hello"
+
+
+def test_files_take_body_and_headers(http: Any, tmp_path: pathlib.Path) -> None:
+    with open(tmp_path / "body", "wb", buffering=0) as body, io.BytesIO() as head:
+        with Easy(url=http.url + "/bytes/200000", writedata=body, headerdata=head) as easy:
+            easy.perform()
+        assert head.getvalue().startswith(b"HTTP/1.1 200 OK\r\n")
+    assert (tmp_path / "body").read_bytes() == payload(200_000)
+
+
+# Sending
+
+
+class Source:
+    """The callbacks of an upload."""
+
+    def __init__(self, data: bytes) -> None:
+        self.file = io.BytesIO(data)
+        self.seeks: list[tuple[int, int]] = []
+
+    def seek(self, offset: int, origin: int) -> None:
+        self.seeks.append((offset, origin))
+        self.file.seek(offset, origin)
+
+
+def test_read_sends_the_body(http: Any) -> None:
+    data = payload(200_000)
+    file = io.BytesIO(data)
+    with Easy(url=http.url + "/post", upload=True, readfunction=file.read) as easy:
+        assert easy.fetch() == data
+    assert http.requests[0].method == "PUT"
+    assert http.requests[0].get("Transfer-Encoding") == "chunked"
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_read_may_return_any_bytes(http: Any, kind: Any) -> None:
+    chunks = iter([b"hel", b"lo"])
+    read = lambda size: kind(next(chunks, b""))  # noqa: E731
+    with Easy(url=http.url + "/post", upload=True, readfunction=read) as easy:
+        assert easy.fetch() == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("returned", "error", "message"),
+    [
+        ("text", TypeError, "CURLOPT_READFUNCTION returned str, expected bytes or an int"),
+        (None, TypeError, "CURLOPT_READFUNCTION returned NoneType, expected bytes or an int"),
+        (5, ValueError, "CURLOPT_READFUNCTION returned 5"),
+        (-1, ValueError, "CURLOPT_READFUNCTION returned -1"),
+        (b"x" * 3_000_000, ValueError, "CURLOPT_READFUNCTION returned 3000000 bytes where "),
+    ],
+)
+def test_read_refuses_what_is_no_data(
+    http: Any, returned: Any, error: type[Exception], message: str
+) -> None:
+    with (
+        Easy(url=http.url + "/post", upload=True, readfunction=lambda size: returned) as easy,
+        pytest.raises(error, match=message),
+    ):
+        easy.perform()
+
+
+def test_read_may_abort(http: Any) -> None:
+    abort = constants.ReadFunc.ABORT
+    with Easy(url=http.url + "/post", upload=True, readfunction=lambda size: abort) as easy:
+        with pytest.raises(libcurl.Error) as caught:
+            easy.perform()
+        assert caught.value.code is Code.ABORTED_BY_CALLBACK
+
+
+def test_seek_rewinds_when_the_server_wants_it_again(http: Any) -> None:
+    source = Source(b"hello")
+    with Easy(
+        url=http.url + "/redirect-to?url=/post&code=307",
+        upload=True,
+        infilesize=5,
+        readfunction=source.file.read,
+        seekfunction=source.seek,
+        followlocation=True,
+    ) as easy:
+        assert easy.fetch() == b"hello"
+    assert source.seeks == [(0, os.SEEK_SET)]
+
+
+def test_ioctl_rewinds_where_there_is_no_seek(http: Any) -> None:
+    source = Source(b"hello")
+    commands: list[int] = []
+
+    def ioctl(command: int) -> None:
+        commands.append(command)
+        source.file.seek(0)
+
+    with Easy(
+        url=http.url + "/redirect-to?url=/post&code=307",
+        upload=True,
+        infilesize=5,
+        readfunction=source.file.read,
+        ioctlfunction=ioctl,
+        followlocation=True,
+    ) as easy:
+        assert easy.fetch() == b"hello"
+    assert commands == [constants.IOCmd.RESTARTREAD]
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_readdata_is_sent_again_by_every_transfer(
+    http: Any, tmp_path: pathlib.Path, as_file: bool
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"--" + payload(100_000))
+    with open(path, "rb") as file, Easy(url=http.url + "/post", upload=True) as easy:
+        file.seek(2)
+        easy.set(readdata=file if as_file else payload(100_000))
+        for _ in range(2):
+            assert easy.fetch() == payload(100_000)
+        assert http.requests[0].get("Content-Length") == "100000"
+        twin = easy.duphandle()
+        assert twin.fetch() == payload(100_000)
+        twin.close()
+
+
+def test_readdata_may_be_an_iterator(http: Any) -> None:
+    parts = (payload(1000, 1000 * n) for n in range(100))
+    with Easy(url=http.url + "/post", upload=True, readdata=parts) as easy:
+        assert easy.fetch() == payload(100_000)
+    assert http.requests[0].get("Transfer-Encoding") == "chunked"
+
+
+def test_trailer_sends_lines_behind_a_chunked_body(http: Any) -> None:
+    chunks = iter([b"hello", b""])
+    with Easy(
+        url=http.url + "/post",
+        upload=True,
+        httpheader=["Trailer: X-End"],
+        readfunction=lambda size: next(chunks),
+        trailerfunction=lambda: ["X-End: yes", b"X-Other: \xe9"],
+    ) as easy:
+        assert easy.fetch() == b"hello"
+    assert http.requests[0].trailers == [("X-End", "yes"), ("X-Other", "\xe9")]
+
+
+# Watching
+
+
+def test_xferinfo_counts_and_aborts(http: Any) -> None:
+    seen: list[tuple[int, ...]] = []
+    with Easy(url=http.url + "/bytes/300000", xferinfofunction=lambda *n: seen.append(n)) as easy:
+        easy.perform()
+        assert seen[-1] == (300_000, 300_000, 0, 0)
+        assert all(type(number) is int for number in seen[-1])
+        easy.set(xferinfofunction=lambda *numbers: 1)
+        with pytest.raises(libcurl.Error) as caught:
+            easy.perform()
+        assert caught.value.code is Code.ABORTED_BY_CALLBACK
+        easy.set(xferinfofunction=None)
+        easy.perform()
+
+
+def test_progress_counts_in_floats(http: Any) -> None:
+    seen: list[tuple[float, ...]] = []
+    with Easy(url=http.url + "/bytes/1000", progressfunction=lambda *n: seen.append(n)) as easy:
+        easy.perform()
+    assert seen[-1] == (1000.0, 1000.0, 0.0, 0.0)
+    assert type(seen[-1][0]) is float
+
+
+def test_debug_shows_what_goes_and_comes(http: Any) -> None:
+    seen: dict[int, bytes] = {}
+
+    def debug(kind: int, data: bytes) -> None:
+        seen[kind] = seen.get(kind, b"") + data
+
+    with Easy(url=http.url + "/post", postfields=b"abc", verbose=True, debugfunction=debug) as easy:
+        easy.perform()
+    kinds = constants.InfoType
+    assert seen[kinds.HEADER_OUT].startswith(b"POST /post HTTP/1.1\r\n")
+    assert seen[kinds.HEADER_IN].startswith(b"HTTP/1.1 200 OK\r\n")
+    assert (seen[kinds.DATA_OUT], seen[kinds.DATA_IN]) == (b"abc", b"abc")
+    assert b"127.0.0.1" in seen[kinds.TEXT]
+
+
+# Connecting
+
+
+@pytest.mark.skipif(raw.LOADED < (7, 80), reason="libcurl has no prereq callback")
+def test_prereq_sees_both_ends_and_may_refuse(http: Any) -> None:
+    seen: list[Any] = []
+    with Easy(url=http.url + "/", prereqfunction=lambda *ends: seen.append(ends)) as easy:
+        easy.perform()
+        assert seen == [("127.0.0.1", "127.0.0.1", http.port, easy.info.local_port)]
+        easy.set(prereqfunction=lambda *ends: constants.PrereqFunc.ABORT)
+        with pytest.raises(libcurl.Error) as caught:
+            easy.perform()
+        assert caught.value.code is Code.ABORTED_BY_CALLBACK
+    assert len(http.requests) == 1
+
+
+def test_resolver_start_comes_before_names_and_may_refuse(http: Any) -> None:
+    seen: list[str] = []
+    url = f"http://localhost:{http.port}/"
+    with Easy(url=url, resolver_start_function=lambda: seen.append("asked")) as easy:
+        easy.perform()
+        assert seen == ["asked"]
+        easy.set(resolver_start_function=lambda: 1, url=f"http://localhost.:{http.port}/")
+        with pytest.raises(libcurl.Error):
+            easy.perform()
+    assert len(http.requests) == 1
+
+
+def test_ssl_ctx_is_an_address_before_the_handshake(https: Any, ca: Any) -> None:
+    seen: list[int] = []
+    with Easy(url=https.url + "/", cainfo=ca.cert, ssl_ctx_function=seen.append) as easy:
+        try:
+            easy.perform()
+        except libcurl.NotSupported:
+            pytest.skip("this libcurl's TLS library has no such callback")
+        assert len(seen) == 1
+        assert seen[0] > 4096
+        easy.set(ssl_ctx_function=lambda context: Code.ABORTED_BY_CALLBACK, fresh_connect=True)
+        with pytest.raises(libcurl.Error) as caught:
+            easy.perform()
+        assert caught.value.code is Code.ABORTED_BY_CALLBACK
+
+
+def ssh_options(sshd: Any) -> dict[str, Any]:
+    if "sftp" not in libcurl.version_info().protocols:
+        pytest.skip("this libcurl has no SSH")
+    return {
+        "url": sshd.file_url("hello.txt"),
+        "username": sshd.user,
+        "ssh_private_keyfile": sshd.private_key,
+        "ssh_public_keyfile": sshd.public_key,
+        "timeout": 10,
+    }
+
+
+def test_sshkey_decides_about_hosts(sshd: Any, tmp_path: pathlib.Path) -> None:
+    seen: list[Any] = []
+    answer = constants.KHStat.FINE
+
+    def sshkey(known: Any, found: Any, match: int) -> int:
+        seen.append((known, found, match))
+        return answer
+
+    options = ssh_options(sshd)
+    with Easy(**options, ssh_knownhosts=sshd.known_hosts, ssh_keyfunction=sshkey) as easy:
+        assert easy.fetch() == b"hello"
+    known, found, match = seen[0]
+    assert match == constants.KHMatch.OK
+    assert known[1] == found[1] == constants.KHType.ECDSA
+    assert isinstance(found[0], bytes)
+    empty = tmp_path / "known_hosts"
+    empty.touch()
+    answer = constants.KHStat.REJECT
+    with Easy(**options, ssh_knownhosts=empty, ssh_keyfunction=sshkey) as easy:
+        with pytest.raises(libcurl.Error) as caught:
+            easy.perform()
+        assert caught.value.code is Code.PEER_FAILED_VERIFICATION
+    assert (seen[-1][0], seen[-1][2]) == (None, constants.KHMatch.MISSING)
+
+
+@pytest.mark.skipif(raw.LOADED < (7, 84), reason="libcurl has no host key callback")
+def test_sshhostkey_decides_about_hosts(sshd: Any) -> None:
+    seen: list[Any] = []
+    answer: Any = constants.KHMatch.OK
+
+    def hostkey(kind: int, key: bytes) -> int:
+        seen.append((kind, key))
+        return int(answer)
+
+    options = ssh_options(sshd)
+    with Easy(**options, ssh_hostkeyfunction=hostkey) as easy:
+        try:
+            easy.perform()
+        except libcurl.Error:
+            if not seen:
+                pytest.skip("this libcurl's SSH library has no such callback")
+            raise
+        assert easy.body == b"hello"
+    assert seen == [(constants.KHType.ECDSA, sshd._host_key_blob())]
+    answer = constants.KHMatch.MISMATCH
+    with Easy(**options, ssh_hostkeyfunction=hostkey) as easy, pytest.raises(libcurl.Error) as caught:
+        easy.perform()
+    assert caught.value.code is Code.PEER_FAILED_VERIFICATION
+
+
+hsts = pytest.mark.skipif("HSTS" not in libcurl.version_info().features, reason="no HSTS")
+
+
+@hsts
+def test_hsts_is_read_before_and_written_after(http: Any) -> None:
+    entries = iter(
+        [("secure.test", True, "20991231 00:00:00"), (b"other.test", False, None), None]
+    )
+    written: list[Any] = []
+    with Easy(
+        url=f"http://www.secure.test:{http.port}/",
+        resolve=[f"www.secure.test:443:{http.host}", f"www.secure.test:{http.port}:{http.host}"],
+        hsts_ctrl=constants.HSTS.ENABLE,
+        hstsreadfunction=lambda: next(entries),
+        hstswritefunction=lambda entry, place: written.append((entry, place)),
+        timeout=5,
+    ) as easy:
+        with pytest.raises(libcurl.Error):  # HTTP became HTTPS, which this server does not speak
+            easy.perform()
+        assert easy.info.scheme.lower() == "https"
+    assert written == [
+        (("secure.test", True, "20991231 00:00:00"), (0, 2)),
+        (("other.test", False, written[1][0][2]), (1, 2)),
+    ]
+
+
+@hsts
+def test_hsts_names_that_are_too_long_are_refused(http: Any) -> None:
+    with Easy(
+        url=http.url + "/",
+        hsts_ctrl=constants.HSTS.ENABLE,
+        hstsreadfunction=lambda: (b"x" * 300, True, None),
+    ) as easy, pytest.raises(ValueError, match="a host name that is too long"):
+        easy.perform()
+
+
+# FTP and RTSP
+
+
+@root_only
+def test_wildcards_call_for_every_file(ftp: Any) -> None:
+    events: list[Any] = []
+    matched: list[tuple[str, str]] = []
+    body: list[bytes] = []
+
+    def begin(info: Any, remains: int) -> int:
+        assert (info.filetype, info.size, info.perm) == (constants.FileType.FILE, 6, 0o644)
+        assert "user" in info.strings
+        events.append((info.filename, remains))
+        skip = info.filename == "file-2.txt"
+        return int(constants.ChunkBgn.SKIP if skip else constants.ChunkBgn.OK)
+
+    def match(pattern: str, name: str) -> bool:
+        matched.append((pattern, name))
+        return name != "file-4.txt"
+
+    with Easy(
+        url=ftp.url + "/many/*.txt",
+        wildcardmatch=True,
+        fnmatch_function=match,
+        chunk_bgn_function=begin,
+        chunk_end_function=lambda: events.append("end"),
+        writefunction=body.append,
+    ) as easy:
+        easy.perform()
+    assert ("*.txt", "file-4.txt") in matched
+    assert events == [
+        ("file-0.txt", 4), "end", ("file-1.txt", 3), "end", ("file-2.txt", 2),
+        ("file-3.txt", 1), "end",
+    ] or [event[0] for event in events if event != "end"] == [
+        "file-0.txt", "file-1.txt", "file-2.txt", "file-3.txt",
+    ]  # fmt: skip
+    assert b"".join(body) == b"file 0file 1file 3"
+
+
+def test_interleave_gets_the_rtp_packets(http: Any) -> None:
+    packets: list[bytes] = []
+
+    def play(connection: Any, request: Any) -> None:
+        connection.head_rtsp = None
+        connection.send(
+            b"RTSP/1.0 200 OK\r\nCSeq: %d\r\nSession: 1\r\n\r\n" % int(request.get("CSeq"))
+        )
+        if request.method == "PLAY":
+            connection.send(b"$\0\0\4RTP1$\1\0\5RTCP2")
+
+    http.route("/film", play)
+    easy = Easy(
+        url=f"rtsp://{http.host}:{http.port}/film",
+        interleavefunction=packets.append,
+        rtsp_stream_uri=f"rtsp://{http.host}:{http.port}/film",
+        rtsp_transport="RTP/AVP/TCP;interleaved=0-1",
+        timeout=5,
+    )
+    if "rtsp" not in libcurl.version_info().protocols:
+        pytest.skip("this libcurl has no RTSP")
+    easy.set(rtsp_request=constants.RTSPRequest.SETUP)
+    easy.perform()
+    easy.set(rtsp_request=constants.RTSPRequest.PLAY)
+    easy.perform()
+    if not packets:
+        easy.set(rtsp_request=constants.RTSPRequest.RECEIVE)
+        easy.perform()
+    easy.close()
+    assert packets[0] == b"$\0\0\4RTP1"
+
+
+# Exceptions
+
+
+class Surprise(Exception):
+    """No exception that anybody else raises."""
+
+
+def raising(**others: Any) -> tuple[Any, list[Surprise]]:
+    raised: list[Surprise] = []
+
+    def callback(*args: Any) -> Any:
+        raised.append(Surprise())
+        raise raised[-1]
+
+    return callback, raised
+
+
+HTTP_CALLBACKS: dict[str, dict[str, Any]] = {
+    "writefunction": {},
+    "headerfunction": {},
+    "readfunction": {"upload": True},
+    "seekfunction": {
+        "upload": True, "followlocation": True, "infilesize": 5, "path": "/redirect-to?url=/post&code=307",
+        "readfunction": io.BytesIO(b"hello" * 9).read,
+    },
+    "ioctlfunction": {
+        "upload": True, "followlocation": True, "infilesize": 5, "path": "/redirect-to?url=/post&code=307",
+        "readfunction": io.BytesIO(b"hello" * 9).read,
+    },
+    "xferinfofunction": {},
+    "progressfunction": {},
+    "debugfunction": {"verbose": True},
+    "prereqfunction": {},
+    "resolver_start_function": {"host": "localhost"},
+    "trailerfunction": {"upload": True, "readfunction": lambda size: b""},
+    "opensocketfunction": {},
+    "sockoptfunction": {},
+    "closesocketfunction": {"forbid_reuse": True},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HTTP_CALLBACKS)
+def test_the_very_exception_of_a_callback_is_raised_and_no_other_entered(
+    http: Any, name: str, no_fd_leak: Any
+) -> None:
+    if name == "prereqfunction" and raw.LOADED < (7, 80):
+        pytest.skip("libcurl has no prereq callback")
+    options = dict(HTTP_CALLBACKS[name])
+    path = options.pop("path", "/post" if options.get("upload") else "/bytes/200000")
+    host = options.pop("host", http.host)
+    callback, raised = raising()
+    entered: list[str] = []
+    watchers = {
+        "writefunction": lambda data: entered.append("write"),
+        "headerfunction": lambda data: entered.append("header"),
+        "debugfunction": lambda kind, data: entered.append("debug"),
+        "xferinfofunction": lambda *numbers: entered.append("xferinfo"),
+    }
+    if name == "progressfunction":
+        del watchers["xferinfofunction"]
+
+    def stop(*args: Any) -> Any:
+        if name != "closesocketfunction":
+            entered.clear()
+        return callback(*args)
+
+    with no_fd_leak():
+        with Easy(**{**watchers, "verbose": True, **options, name: stop}) as easy:
+            easy.set(url=f"http://{host}:{http.port}{path}", timeout=5)
+            with pytest.raises(Surprise) as caught:
+                easy.perform()
+            assert caught.value is raised[0]
+            assert len(raised) == 1
+            if name != "closesocketfunction":
+                assert entered == []
+            # What happened is over: the handle works on.
+            easy.reset()
+            easy.set(url=http.url + "/")
+            assert easy.fetch() == b"hello"
+        if name == "closesocketfunction":
+            # The closer that raised has not closed.
+            for fd in _sockets_to(http.port):
+                os.close(fd)
+
+
+def _sockets_to(port: int) -> list[int]:
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            with socket.socket(fileno=os.dup(int(name))) as sock:
+                if sock.family == socket.AF_INET and sock.getpeername()[1] == port:
+                    found.append(int(name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("name", ["writefunction", "headerfunction", "xferinfofunction"])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_interruptions_come_out_as_themselves(http: Any, name: str, kind: Any) -> None:
+    def stop(*args: Any) -> None:
+        raise kind("now")
+
+    with Easy(url=http.url + "/", **{name: stop}) as easy, pytest.raises(kind, match="now"):
+        easy.perform()
+
+
+INTEGERS = {
+    "writefunction": "WRITEFUNCTION",
+    "headerfunction": "HEADERFUNCTION",
+    "xferinfofunction": "XFERINFOFUNCTION",
+    "sockoptfunction": "SOCKOPTFUNCTION",
+}
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_a_return_value_that_is_no_int_is_a_type_error_that_names_both(http: Any, name: str) -> None:
+    with (
+        Easy(url=http.url + "/", **{name: lambda *args: "yes"}) as easy,
+        pytest.raises(TypeError, match=f"CURLOPT_{INTEGERS[name]} returned str, expected int or None"),
+    ):
+        easy.perform()
+
+
+@pytest.mark.parametrize("name", [*INTEGERS, "opensocketfunction"])
+@pytest.mark.parametrize("number", [1 << 40, -(1 << 40), 1 << 100])
+def test_a_return_value_that_is_no_c_int_is_an_exception(http: Any, name: str, number: int) -> None:
+    if name in ("writefunction", "headerfunction") and number == 1 << 40:
+        pytest.skip("fits into a size_t")
+    with (
+        Easy(url=http.url + "/", **{name: lambda *args: number}) as easy,
+        pytest.raises((OverflowError, ValueError)),
+    ):
+        easy.perform()
+
+
+def test_a_second_exception_is_not_lost_either(http: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", reported.append)
+    first, second = Surprise("first"), Surprise("second")
+
+    def write(data: bytes) -> None:
+        raise first
+
+    def closer(fd: int) -> None:
+        os.close(fd)
+        raise second
+
+    with Easy(url=http.url + "/", writefunction=write, closesocketfunction=closer) as easy:
+        with pytest.raises(Surprise) as caught:
+            easy.perform()
+        assert caught.value is first
+    assert [report.exc_value for report in reported] == [second]
+
+
+# Using the handle meanwhile
+
+
+def test_the_body_can_be_looked_at_on_its_way(http: Any) -> None:
+    seen: list[int] = []
+    with Easy(url=http.url + "/bytes/500000") as easy:
+        easy.set(xferinfofunction=lambda *numbers: seen.append(len(easy.body)))
+        easy.perform()
+        assert easy.body == payload(500_000)
+    assert seen == sorted(seen)
+
+
+def test_options_can_be_set_and_infos_read_in_a_callback(http: Any) -> None:
+    seen: list[int] = []
+
+    def header(line: bytes) -> None:
+        seen.append(easy.info.response_code)
+        easy.set(useragent="me", httpheader=[f"X-{n}: {n}" for n in range(3)])
+
+    with Easy(url=http.url + "/redirect/1", followlocation=True, headerfunction=header) as easy:
+        easy.perform()
+        assert easy.body == b"hello"
+    assert set(seen) == {302, 200}
+
+
+def test_lists_and_fields_replaced_in_a_transfer_live_to_its_end(http: Any) -> None:
+    """POSTFIELDS is sent while it is replaced: what libcurl points to must stay."""
+    size = 3_000_000
+    body = bytes([65]) * size
+    replaced = False
+
+    def progress(dltotal: int, dlnow: int, ultotal: int, ulnow: int) -> None:
+        nonlocal replaced
+        if ulnow and not replaced:
+            replaced = True
+            easy.set(copypostfields=b"B" * 10, httpheader=["X-Later: 1"])
+
+    with Easy(
+        url=http.url + "/post", copypostfields=body, httpheader=["X-Now: 1", "Expect:"],
+        xferinfofunction=progress,
+    ) as easy:  # fmt: skip
+        body_came = easy.fetch()
+        assert replaced
+        assert body_came == body
+        assert http.requests[0].get("X-Now") == "1"
+        assert easy.fetch() == b"B" * 10
+        assert http.requests[1].get("X-Later") == "1"
+
+
+def test_unset_and_reset_wait_for_the_end(http: Any) -> None:
+    seen: list[str] = []
+
+    def write(data: bytes) -> None:
+        for act in (lambda: easy.unset("useragent"), easy.reset):
+            with pytest.raises(RuntimeError, match="transfer") as caught:
+                act()
+            seen.append(str(caught.value))
+
+    with Easy(url=http.url + "/", useragent="me", writefunction=write) as easy:
+        easy.perform()
+        easy.unset("useragent")
+        easy.reset()
+    assert len(seen) == 2
+
+
+def test_a_handle_closed_in_its_own_callback_closes_when_the_transfer_ends(
+    http: Any, no_fd_leak: Any
+) -> None:
+    def write(data: bytes) -> None:
+        easy.close()
+        assert not easy.closed
+
+    with no_fd_leak():
+        easy = Easy(url=http.url + "/bytes/300000", writefunction=write)
+        with pytest.raises(libcurl.Error) as caught:
+            easy.perform()
+        assert caught.value.code in (Code.ABORTED_BY_CALLBACK, Code.WRITE_ERROR)
+        assert easy.closed
+        with pytest.raises(ValueError, match="closed"):
+            easy.perform()
+
+
+def test_another_thread_is_told_that_the_handle_is_in_use(http: Any) -> None:
+    arrived, leave = threading.Event(), threading.Event()
+    http.route("/wait", lambda connection, request: (arrived.set(), leave.wait(5), connection.respond(200)))
+    easy = Easy(url=http.url + "/wait")
+    thread = threading.Thread(target=easy.perform)
+    thread.start()
+    try:
+        assert arrived.wait(5)
+        for use in (
+            easy.perform, easy.close, easy.reset, easy.duphandle, easy.pause, easy.upkeep,
+            lambda: easy.body, lambda: easy.info.response_code, lambda: easy.info.effective_url,
+            lambda: easy.set(useragent="x"), lambda: easy.set(httpheader=["x"]),
+            lambda: easy.set(postfields=b"x"), lambda: easy.set(writefunction=print),
+            lambda: easy.set(closesocketfunction=print), lambda: easy.send(b"x"),
+        ):  # fmt: skip
+            with pytest.raises(RuntimeError, match="^this Easy handle is in use by another thread$"):
+                use()
+    finally:
+        leave.set()
+        thread.join()
+    easy.perform()
+    easy.close()

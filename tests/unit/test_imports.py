@@ -1,0 +1,137 @@
+"""What `import libcurl` costs, and which module may import which."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+import libcurl
+
+SOURCE = pathlib.Path(libcurl.__file__).parent
+
+# A module imports from its own line and those above it.
+LAYERS = (
+    "_native symbols",
+    "raw constants",
+    "errors",
+    "options address callbacks",
+    "connections",
+    "engine",
+    "multi_engine share_engine data infos headers library url mime cookies sessions",
+    "special",
+    "easy",
+    "multi share websocket",
+    "sockets aio",
+    "pycurl",
+)
+# Inside functions, where what is seldom used is reached from where users look for it.
+EXCEPTED = {("easy", "websocket"), ("easy", "multi"), ("easy", "share")}
+PLACES = {name: place for place, line in enumerate(LAYERS) for name in line.split()}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(SOURCE.rglob("*.py")):
+        name = path.relative_to(SOURCE).with_suffix("").parts[0]
+        if name != "__init__":
+            yield name, ast.parse(path.read_text(), str(path))
+
+
+def imports(node: ast.AST, deferred: bool = False) -> Iterator[tuple[str, bool]]:
+    """(module of this package, whether the import stands in a function); types do not count."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            continue
+        if isinstance(child, ast.ImportFrom):
+            module = child.module or ""
+            if child.level or module == "libcurl":
+                names = [module] if child.level and module else [name.name for name in child.names]
+            elif module.startswith("libcurl."):
+                names = [module.removeprefix("libcurl.")]
+            else:
+                names = []
+            yield from ((name.split(".")[0], deferred) for name in names)
+        elif isinstance(child, ast.Import):
+            for name in child.names:
+                if name.name.startswith("libcurl."):
+                    yield name.name.split(".")[1], deferred
+        inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        yield from imports(child, deferred or inside)
+
+
+def test_imports_point_one_way() -> None:
+    wrong = []
+    for name, tree in modules():
+        assert name in PLACES, f"{name} has no place in LAYERS"
+        for imported, deferred in imports(tree):
+            if name == imported == "pycurl" or (name == "pycurl" and imported not in PLACES):
+                continue  # within the drop-in
+            assert imported in PLACES, f"{imported}, which {name} imports, has no place in LAYERS"
+            allowed = PLACES[imported] <= PLACES[name]
+            if not allowed and not (deferred and (name, imported) in EXCEPTED):
+                wrong.append(f"{name} imports {imported}")
+    assert wrong == []
+
+
+def test_no_two_modules_need_each_other() -> None:
+    graph: dict[str, set[str]] = {}
+    for name, tree in modules():
+        wanted = {imported for imported, deferred in imports(tree) if not deferred}
+        graph.setdefault(name, set()).update(wanted - {name})
+    while graph:
+        leaves = {name for name, wanted in graph.items() if not wanted & set(graph)}
+        assert leaves, f"a circle among {sorted(graph)}"
+        graph = {name: wanted for name, wanted in graph.items() if name not in leaves}
+
+
+def bare(program: str) -> str:
+    """Run a program in an interpreter without site, whose modules are those of the interpreter."""
+    paths = [str(SOURCE.parent), *(path for path in sys.path if path)]
+    command = [sys.executable, "-S", "-E", "-c", program, *paths]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_brings_in_nothing_that_it_does_not_need() -> None:
+    program = """if True:
+        import sys
+        sys.path[:] = sys.argv[1:]
+        import os                               # as site does
+        before = set(sys.modules)
+        import libcurl
+        easy = libcurl.Easy(url="http://127.0.0.1/", timeout=5)
+        easy.close()
+        print(*sorted(name for name in set(sys.modules) - before if "libcurl" not in name))
+    """
+    brought = set(bare(program).split())
+    heavy = """enum socket re typing asyncio collections functools inspect weakref contextlib types
+        threading traceback ssl dataclasses ctypes cffi importlib.util difflib""".split()
+    assert not brought & set(heavy)
+    assert brought <= {"__future__", "_cffi_backend", "atexit", "_operator", "_weakref"}
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython's import times")
+def test_import_costs_at_most_two_milliseconds_above_libcurl_itself() -> None:
+    program = """if True:
+        import os, sys, time
+        sys.path[:] = sys.argv[1:]
+        from importlib.machinery import ExtensionFileLoader, ModuleSpec
+        from _imp import create_dynamic, exec_dynamic
+        import __future__, atexit
+        name = next(name for name in os.listdir(sys.path[0] + "/libcurl") if name.startswith("_native."))
+        path = f"{sys.path[0]}/libcurl/{name}"
+        loader = ExtensionFileLoader("libcurl._native", path)
+        module = create_dynamic(ModuleSpec("libcurl._native", loader, origin=path))
+        exec_dynamic(module)
+        sys.modules["libcurl._native"] = module
+        began = time.perf_counter()
+        import libcurl
+        print(time.perf_counter() - began)
+    """
+    costs = [float(bare(program)) for _ in range(7)]
+    assert min(costs[1:]) < 0.002, costs
