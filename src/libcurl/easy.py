@@ -257,13 +257,17 @@ class Easy(Engine):
         ws_start_frame(self, flags, size)
 
     def ssls_export(self) -> list[TLSSession]:
-        """The TLS sessions in this handle's cache (curl_easy_ssls_export, libcurl 8.12)."""
+        """The TLS sessions in the cache of this handle's share (curl_easy_ssls_export, libcurl 8.12).
+
+        Without a share that has them (`LockData.SSL_SESSION`) libcurl has a cache for multis only: there are
+        none before the handle is in one.
+        """
         from libcurl.sessions import ssls_export
 
         return ssls_export(self)
 
     def ssls_import(self, session: TLSSession) -> None:
-        """Put a TLS session into this handle's cache (curl_easy_ssls_import, libcurl 8.12)."""
+        """Put a TLS session into the cache of this handle's share (curl_easy_ssls_import, libcurl 8.12)."""
         from libcurl.sessions import ssls_import
 
         ssls_import(self, session)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 import libcurl
-from libcurl import Easy, TLSSession, raw
+from libcurl import Easy, LockData, Share, TLSSession, raw
 
 
 def _exports() -> bool:
@@ -24,18 +25,24 @@ def _exports() -> bool:
 
 @pytest.mark.skipif(not _exports(), reason="this libcurl has no SSLS-EXPORT")
 def test_a_session_is_taken_up_by_another_handle(https: Any, ca: Any) -> None:
-    with Easy(url=https.url, cainfo=ca.cert, forbid_reuse=True) as easy:
+    with Share(LockData.SSL_SESSION) as share, Easy(share=share, url=https.url) as easy:
+        easy.set(cainfo=ca.cert, forbid_reuse=True)
         easy.perform()
-        sessions = easy.ssls_export()
-    assert sessions
-    assert sessions[0].data
-    assert "127.0.0.1" in (sessions[0].key or "")
-    with Easy(url=https.url, cainfo=ca.cert) as other:
-        assert other.ssls_export() == []
-        for session in sessions:
-            other.ssls_import(session)
-        assert {s.data for s in other.ssls_export()} == {s.data for s in sessions}
-        other.perform()
+        (session, *more) = easy.ssls_export()
+    assert "127.0.0.1" in (session.key or "")
+    assert session.valid_until > time.time()
+    assert session.tls_id in (0x0303, 0x0304)
+    for sent in (session, session._replace(key=None), session._replace(shmac=b"")):
+        with Share(LockData.SSL_SESSION) as share, Easy(share=share, url=https.url) as other:
+            assert other.ssls_export() == []
+            other.ssls_import(sent)
+            assert [found.data for found in other.ssls_export()] == [session.data]
+            other.set(
+                cainfo=ca.cert, verbose=True, debugfunction=lambda kind, data: seen.append(data)
+            )
+            seen: list[bytes] = []
+            other.perform()
+            assert b"reusing session" in b"".join(seen).lower()
 
 
 @pytest.mark.skipif(_exports(), reason="this libcurl has SSLS-EXPORT")
