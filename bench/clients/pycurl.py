@@ -16,8 +16,8 @@ from .harness import AGENT, AT_A_TIME, REFERER, THREADS, UPLOAD, main, resident,
 def new(url: str) -> Any:
     """A Curl with what all jobs set."""
     c = pycurl.Curl()
-    c.setopt(c.URL, url)
-    c.setopt(c.USERAGENT, AGENT)
+    c.setopt(pycurl.URL, url)
+    c.setopt(pycurl.USERAGENT, AGENT)
     return c
 
 
@@ -37,16 +37,16 @@ def options(url: str, count: int, _: int) -> int:
     c = pycurl.Curl()
     for _ in range(count):
         c.reset()
-        c.setopt(c.URL, url)
-        c.setopt(c.USERAGENT, AGENT)
-        c.setopt(c.REFERER, REFERER)
-        c.setopt(c.TIMEOUT_MS, 30000)
-        c.setopt(c.CONNECTTIMEOUT_MS, 5000)
-        c.setopt(c.FOLLOWLOCATION, True)
-        c.setopt(c.MAXREDIRS, 5)
-        c.setopt(c.NOSIGNAL, True)
-        c.setopt(c.TCP_KEEPALIVE, True)
-        c.setopt(c.FAILONERROR, True)
+        c.setopt(pycurl.URL, url)
+        c.setopt(pycurl.USERAGENT, AGENT)
+        c.setopt(pycurl.REFERER, REFERER)
+        c.setopt(pycurl.TIMEOUT_MS, 30000)
+        c.setopt(pycurl.CONNECTTIMEOUT_MS, 5000)
+        c.setopt(pycurl.FOLLOWLOCATION, True)
+        c.setopt(pycurl.MAXREDIRS, 5)
+        c.setopt(pycurl.NOSIGNAL, True)
+        c.setopt(pycurl.TCP_KEEPALIVE, True)
+        c.setopt(pycurl.FAILONERROR, True)
         received += len(c.perform_rb())
     c.close()
     return received
@@ -59,7 +59,7 @@ def file(url: str, count: int, _: int) -> int:
     c = new(url)
     for _ in range(count):
         with open(name, "wb") as target:
-            c.setopt(c.WRITEDATA, target)
+            c.setopt(pycurl.WRITEDATA, target)
             c.perform()
             received += target.tell()
     c.close()
@@ -71,12 +71,12 @@ def upload(url: str, count: int, _: int) -> int:
     """A large body from bytes."""
     data = b"x" * UPLOAD
     c = new(url)
-    c.setopt(c.UPLOAD, True)
-    c.setopt(c.HTTPHEADER, ["Expect:"])
-    c.setopt(c.INFILESIZE_LARGE, UPLOAD)
-    c.setopt(c.WRITEFUNCTION, lambda data: None)
+    c.setopt(pycurl.UPLOAD, True)
+    c.setopt(pycurl.HTTPHEADER, ["Expect:"])
+    c.setopt(pycurl.INFILESIZE_LARGE, UPLOAD)
+    c.setopt(pycurl.WRITEFUNCTION, lambda data: None)
     for _ in range(count):
-        c.setopt(c.READDATA, BytesIO(data))
+        c.setopt(pycurl.READDATA, BytesIO(data))
         c.perform()
     c.close()
     return UPLOAD * count
@@ -91,7 +91,7 @@ def header_lines(url: str, count: int, _: int) -> dict[str, int]:
         lines += 1
 
     c = new(url)
-    c.setopt(c.HEADERFUNCTION, line)
+    c.setopt(pycurl.HEADERFUNCTION, line)
     for _ in range(count):
         received += len(c.perform_rb())
     c.close()
@@ -111,10 +111,10 @@ def connections(url: str, count: int, _: int) -> int:
 
     received = 0
     c = new(url)
-    c.setopt(c.FORBID_REUSE, True)
-    c.setopt(c.OPENSOCKETFUNCTION, opener)
-    c.setopt(c.SOCKOPTFUNCTION, lambda fd, purpose: 0)
-    c.setopt(c.CLOSESOCKETFUNCTION, closer)
+    c.setopt(pycurl.FORBID_REUSE, True)
+    c.setopt(pycurl.OPENSOCKETFUNCTION, opener)
+    c.setopt(pycurl.SOCKOPTFUNCTION, lambda fd, purpose: 0)
+    c.setopt(pycurl.CLOSESOCKETFUNCTION, closer)
     for _ in range(count):
         received += len(c.perform_rb())
     c.close()
@@ -130,7 +130,7 @@ def many(url: str, count: int, at_a_time: int, **more: int) -> int:
 
     def start(c: Any) -> None:
         bodies[c] = BytesIO()
-        c.setopt(c.WRITEDATA, bodies[c])
+        c.setopt(pycurl.WRITEDATA, bodies[c])
         m.add_handle(c)
 
     for _ in range(started):
@@ -171,7 +171,7 @@ def asyncio(url: str, count: int, at_a_time: int, **more: int) -> int:
             c.setopt(getattr(c, name), value)
         for _ in range(number):
             body = BytesIO()
-            c.setopt(c.WRITEDATA, body)
+            c.setopt(pycurl.WRITEDATA, body)
             await multi.perform(c)
             received += len(body.getvalue())
         return received

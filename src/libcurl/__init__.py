@@ -75,7 +75,7 @@ _LATER = {
         "library",
     ),
 }
-_MODULES = ("aio", "constants")
+_MODULES = ("aio", "constants", "sockets")
 
 __all__ = [
     "CouldntConnect",

@@ -10,6 +10,7 @@ from libcurl._native import ffi, lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ __all__ = ["Address"]
 # struct sockaddr_in, _in6 and _un begin with the family, in the machine's order.
 _PORT = slice(2, 4)
 _PATH_MOST = 108
+_FLAGS = SOCK_CLOEXEC | SOCK_NONBLOCK
 
 
 class Address:
@@ -92,6 +94,12 @@ class Address:
     def port(self, value: int) -> None:
         self.addr = (self.host, value, *self.addr[2:])
 
+    def socket(self) -> socket.socket:
+        """A socket for this address, as libcurl would open it."""
+        from socket import socket
+
+        return socket(self.family, self.socktype, self.protocol)
+
     def __repr__(self) -> str:
         return (
             f"<Address {self.addr!r} family={int(self.family)} socktype={int(self.socktype)} "
@@ -161,13 +169,18 @@ def open_socket(opener: Callable[..., Any], purpose: int, native: Any, strict: b
     """
     family, socktype, protocol = native.family, native.socktype, native.protocol
     raw = ffi.buffer(ffi.addressof(native, "addr"), native.addrlen)[:]
-    address = Address(family, socktype & ~(SOCK_CLOEXEC | SOCK_NONBLOCK), protocol, raw)
+    address = Address(family, socktype & ~_FLAGS, protocol, raw)
     fd = take(opener(purpose, address))
     if fd == lib.CURL_SOCKET_BAD:
         return fd
     found = _family_of(fd)
     try:
-        if address._raw is not raw or address.family != family:
+        if (
+            address._raw is not raw
+            or address.family != family
+            or address.protocol != protocol
+            or address.socktype != socktype & ~_FLAGS
+        ):
             _write_back(address, native)
         if strict and found != native.family:
             raise ValueError(
@@ -197,7 +210,7 @@ def _write_back(address: Address, native: Any) -> None:
 def take(given: Any) -> int:
     """The descriptor that an opener gives: from now on libcurl's, and nobody else's to close."""
     if type(given) is int:
-        if given < 0 and given != lib.CURL_SOCKET_BAD:
+        if not lib.CURL_SOCKET_BAD <= given < 1 << 31:
             raise ValueError(f"CURLOPT_OPENSOCKETFUNCTION returned {given}: no descriptor")
         return given
     if isinstance(given, bool) or not (hasattr(given, "fileno") or hasattr(given, "__index__")):

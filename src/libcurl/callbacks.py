@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 handles: dict[int, Callable[[], Handle | None]] = {}
 
 _unpack = ffi.unpack
+# What a callback may return. Those that return a size may go beyond a signed int.
+_INT_LEAST, _INT_MOST = -1 << 31, (1 << 32) - 1
 _string = ffi.string
 
 
@@ -93,11 +95,14 @@ def integer(value: object, none: int, source: str) -> int:
     if value is None:
         return none
     try:
-        return index(value)  # type: ignore[arg-type]
+        number = index(value)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(
             f"{source} returned {type(value).__name__}, expected int or None"
         ) from None
+    if not -0x80000000 <= number <= 0xFFFFFFFF:
+        raise OverflowError(f"{source} returned {number}, which is no C int")
+    return number if number < 0x80000000 else number - 0x100000000
 
 
 def text(string: Any) -> str:
@@ -152,13 +157,25 @@ def python_interleave(easy: int, data: Any, size: int) -> int:
 def python_read(easy: int, data: Any, size: int) -> int:
     """CURLOPT_READFUNCTION: bytes of at most `size`, or one of the READFUNC codes."""
     handle: Any = handles[easy]()
-    return deliver(handle._readfunction(size), data, size, "CURLOPT_READFUNCTION")
+    # libcurl goes on with the function that a transfer began with, set or not.
+    function = getattr(handle, "_readfunction", None)
+    if function is None:
+        return lib.CURL_READFUNC_ABORT  # type: ignore[no-any-return]
+    return deliver(function(size), data, size, "CURLOPT_READFUNCTION")
+
+
+_NO_DATA = (lib.CURL_READFUNC_ABORT, lib.CURL_READFUNC_PAUSE, 0)
+
+
+_READ_CODES = (0, lib.CURL_READFUNC_ABORT, lib.CURL_READFUNC_PAUSE)
 
 
 def deliver(given: Any, data: Any, size: int, source: str) -> int:
     """What a read callback has returned goes to libcurl."""
     if type(given) is not bytes:
         if isinstance(given, int):
+            if given not in _NO_DATA:
+                raise ValueError(f"{source} returned {given}, expected bytes, ABORT or PAUSE")
             return given
         if given is None or isinstance(given, str):
             raise TypeError(f"{source} returned {type(given).__name__}, expected bytes or an int")
@@ -339,13 +356,16 @@ def python_opensocket(easy: int, purpose: int, address: Any) -> int:
     from libcurl.address import open_socket
 
     handle: Any = handles[easy]()
-    return open_socket(handle._opensocketfunction, purpose, address, handle._checks_sockets)
+    opener = handle._opensocketfunction
+    return open_socket(opener, handle._purpose(purpose), address, handle._checks_sockets)
 
 
 @ffi.def_extern(error=lib.CURL_SOCKOPT_ERROR, onerror=failed)
 def python_sockopt(easy: int, fd: int, purpose: int) -> int:
     """CURLOPT_SOCKOPTFUNCTION."""
-    return ask(easy, "_sockoptfunction", lib.CURL_SOCKOPT_OK, fd, purpose)
+    handle: Any = handles[easy]()
+    answer = handle._sockoptfunction(fd, handle._purpose(purpose))
+    return handle._answer(answer, lib.CURL_SOCKOPT_OK, "_sockoptfunction")  # type: ignore[no-any-return]
 
 
 # Multi handles.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Easy"]
 
 _unpack = ffi.unpack
+_purposes: dict[int, int] = {}  # the members of SockType, once there is a callback to show them to
 
 
 class Easy(Engine):
@@ -36,8 +37,8 @@ class Easy(Engine):
     Options are keywords in lower case, as the loaded libcurl lists them (`libcurl.options()`):
     `Easy(url="https://curl.se/", followlocation=True)` is curl_easy_init and two curl_easy_setopt.
 
-    Without `writefunction` and `writedata` the body is collected in memory: see `body`. A handle is used
-    by one thread at a time; another gets a RuntimeError. A closed one raises ValueError.
+    Without `writefunction` and `writedata` the body is collected in memory: see `body`. A handle is
+    used by one thread at a time; another gets a RuntimeError. A closed one raises ValueError.
     """
 
     __slots__ = ()
@@ -72,15 +73,24 @@ class Easy(Engine):
     def __reduce__(self) -> str:
         raise TypeError(f"cannot pickle {type(self).__name__}")
 
+    def _purpose(self, purpose: int) -> int:
+        found = _purposes.get(purpose)
+        if found is None:
+            from libcurl.constants import SockType
+
+            found = _purposes[purpose] = SockType(purpose)
+        return found
+
     # -- Options ---------------------------------------------------------------------------------
 
     def set(self, **options: Unpack[Options]) -> None:
         """Set options by keyword (curl_easy_setopt), in order. None unsets one.
 
-        Numbers are ints (bools and enums too), strings are str (sent as UTF-8), bytes or paths, lists are
-        iterables of strings and replace what was set (an empty one clears), blobs are bytes-like.
-        Raises TypeError for an unknown name or a value of the wrong type, ValueError for one that libcurl
-        could not take, NotSupported for an option that the loaded libcurl lacks, Error for what it refuses.
+        Numbers are ints (bools and enums too), strings are str (sent as UTF-8), bytes or paths,
+        lists are iterables of strings and replace what was set (an empty one clears), blobs are
+        bytes-like. Raises TypeError for an unknown name or a value of the wrong type, ValueError
+        for one that libcurl could not take, NotSupported for an option that the loaded libcurl
+        lacks, Error for what it refuses.
         """
         self._set_many(options)  # type: ignore[arg-type]
 
@@ -104,10 +114,9 @@ class Easy(Engine):
 
     def duphandle(self) -> Self:
         """A new handle with the same options and callables (curl_easy_duphandle), not the connections."""
+        self._check()
         handle = lib.easy_duplicate(self._handle)
         if not handle:
-            if self.closed:
-                raise self._error(lib.HANDLE_CLOSED)
             raise MemoryError("curl_easy_duphandle failed")
         twin: Self = type(self).__new__(type(self))
         twin._begin(handle)
@@ -119,9 +128,9 @@ class Easy(Engine):
     def perform(self) -> None:
         """Do the transfer and wait for its end (curl_easy_perform), the GIL released.
 
-        Raises Error (OperationTimedOut, CouldntConnect, ...) when it fails, and the very exception when
-        a callback raised one. A response of status 404 is a success, unless `failonerror` is set.
-        Ctrl-C ends it.
+        Raises Error (OperationTimedOut, CouldntConnect, ...) when it fails, and the very exception
+        when a callback raised one. A response of status 404 is a success, unless `failonerror` is
+        set. Ctrl-C ends it.
         """
         code = self._transfer()
         if (
@@ -160,6 +169,8 @@ class Easy(Engine):
         if not self._collects():
             raise ValueError("a transfer with a writefunction or writedata cannot be streamed")
         self._body = None
+        if self._sockets is not None:
+            self._prepare()
         code = _RUNNING
         handle.streams = True
         try:
@@ -181,9 +192,9 @@ class Easy(Engine):
     def download(self, target: str | os.PathLike[str] | BinaryIO) -> int:
         """Perform, with the body going to a file. Returns its size in bytes.
 
-        A path is written beside itself and renamed when the transfer has succeeded; on failure nothing is
-        left behind. A file, opened for writing in binary mode, is written to where it stands. Takes the
-        place of `writefunction` and `writedata` for this transfer.
+        A path is written beside itself and renamed when the transfer has succeeded; on failure
+        nothing is left behind. A file, opened for writing in binary mode, is written to where it
+        stands. Takes the place of `writefunction` and `writedata` for this transfer.
         """
         return save(self, target)
 
@@ -201,7 +212,8 @@ class Easy(Engine):
     def send(self, data: Any) -> int:
         """Send over the connection of a `connect_only` transfer (curl_easy_send).
 
-        Returns how many bytes went out; raises NotReady where the socket would have to be waited for.
+        Returns how many bytes went out; raises NotReady where the socket would have to be waited
+        for.
         """
         buffer = ffi.from_buffer(data)
         sent = ffi.new("size_t *")
@@ -222,33 +234,33 @@ class Easy(Engine):
     def ws_send(self, data: Any, flags: int | None = None, fragsize: int = 0) -> int:
         """Send a WebSocket frame, or a piece of one (curl_ws_send, libcurl 7.86).
 
-        Over the connection of a `connect_only=2` transfer, or in a callback. `flags` are `WS` bits; without,
-        str is a text and bytes a binary frame. Returns how many bytes libcurl took, which may be fewer: the
-        rest is sent with the same flags. With `WS.OFFSET` a frame of `fragsize` bytes is sent in pieces.
-        Raises NotReady where the socket would have to be waited for.
+        Over the connection of a `connect_only=2` transfer, or in a callback. `flags` are `WS` bits;
+        without, str is a text and bytes a binary frame. Returns how many bytes libcurl took, which
+        may be fewer: the rest is sent with the same flags. With `WS.OFFSET` a frame of `fragsize`
+        bytes is sent in pieces. Raises NotReady where the socket would have to be waited for.
         """
         from libcurl.websocket import ws_send
 
         return ws_send(self, data, flags, fragsize)
 
     def ws_recv(self, size: int) -> tuple[bytes, WsFrame]:
-        """Receive at most `size` bytes of a WebSocket frame, and what is known of it (curl_ws_recv, 7.86).
+        """At most `size` bytes of a WebSocket frame, and what is known of it (curl_ws_recv, 7.86).
 
-        Over the connection of a `connect_only=2` transfer. Raises NotReady where there is nothing yet, and
-        PeerGone at the end.
+        Over the connection of a `connect_only=2` transfer. Raises NotReady where there is nothing
+        yet, and PeerGone at the end.
         """
         from libcurl.websocket import ws_recv
 
         return ws_recv(self, size)
 
     def ws_meta(self) -> WsFrame | None:
-        """In a write callback: the frame whose payload is delivered; else None (curl_ws_meta, 7.86)."""
+        """In a write callback, the frame that is delivered; else None (curl_ws_meta, 7.86)."""
         from libcurl.websocket import ws_meta
 
         return ws_meta(self)
 
     def ws_start_frame(self, flags: int, size: int) -> None:
-        """In a read callback: what is returned from now on is a frame of this size (libcurl 8.16).
+        """In a read callback: what it returns from now on is a frame of this size (libcurl 8.16).
 
         curl_ws_start_frame; without, all that a read callback returns goes out as binary frames.
         """
@@ -259,15 +271,15 @@ class Easy(Engine):
     def ssls_export(self) -> list[TLSSession]:
         """The TLS sessions in the cache of this handle's share (curl_easy_ssls_export, libcurl 8.12).
 
-        Without a share that has them (`LockData.SSL_SESSION`) libcurl has a cache for multis only: there are
-        none before the handle is in one.
+        Without a share that has them (`LockData.SSL_SESSION`) libcurl has a cache for multis only:
+        there are none before the handle is in one.
         """
         from libcurl.sessions import ssls_export
 
         return ssls_export(self)
 
     def ssls_import(self, session: TLSSession) -> None:
-        """Put a TLS session into the cache of this handle's share (curl_easy_ssls_import, libcurl 8.12)."""
+        """Put a TLS session into the cache of this handle's share (curl_easy_ssls_import, 8.12)."""
         from libcurl.sessions import ssls_import
 
         ssls_import(self, session)
@@ -281,9 +293,9 @@ class Easy(Engine):
     def getinfo(self, info: int | str) -> Any:
         """An info of the last transfer (curl_easy_getinfo): an `Info`, its number, or its name.
 
-        str (decoded as UTF-8 with surrogateescape) or None, int, float, list of str; for CERTINFO a list of
-        certificates, each a list of (name, value); for ACTIVESOCKET a descriptor or -1; for PRIVATE the
-        object that was set; for the pointers of TLS libraries an address.
+        str (decoded as UTF-8 with surrogateescape) or None, int, float, list of str; for CERTINFO a
+        list of certificates, each a list of (name, value); for ACTIVESOCKET a descriptor or -1; for
+        PRIVATE the object that was set; for the pointers of TLS libraries an address.
         """
         from libcurl.infos import getinfo
 
@@ -304,10 +316,10 @@ class Easy(Engine):
 
     @property
     def cookies(self) -> list[Cookie]:
-        """All cookies, expired ones too; none before `cookiefile` (it may be "") or another option of theirs.
+        """All cookies; none before `cookiefile` (it may be "") or another option of theirs is set.
 
-        One is set with `set(cookielist=cookie)`, which also takes a line of a cookie file, a Set-Cookie header
-        and the commands "ALL", "SESS", "FLUSH" and "RELOAD".
+        One is set with `set(cookielist=cookie)`, which also takes a line of a cookie file, a
+        Set-Cookie header and the commands "ALL", "SESS", "FLUSH" and "RELOAD".
         """
         from libcurl.cookies import cookies
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from libcurl.multi_engine import MultiEngine
     from libcurl.share_engine import ShareEngine
+    from libcurl.sockets.binding import Binding
 
 #: How long libcurl is left alone before Python may look at signals, in milliseconds.
 SLICE = 100
@@ -71,6 +72,7 @@ class Engine:
         "_multi",
         "_settings",
         "_share",
+        "_sockets",
         *SLOTS,
     )
 
@@ -94,6 +96,7 @@ class Engine:
     _multi: MultiEngine | None
     _settings: dict[Option, Any]
     _share: ShareEngine | None
+    _sockets: Binding | None
 
     # -- Life ------------------------------------------------------------------------------------
 
@@ -106,7 +109,7 @@ class Engine:
             raise MemoryError("curl_easy_init failed")
         self._handle = ffi.gc(handle, lib.easy_free)
         self._body = self._cache = self._closer = self._exception = self._kept = None
-        self._lent = self._multi = self._share = None
+        self._lent = self._multi = self._share = self._sockets = None
         self._callbacks = ()
         self._settings = {}
 
@@ -161,6 +164,7 @@ class Engine:
     def _closed(self) -> None:
         """Let go of all that libcurl can no longer ask for."""
         handles.pop(self._handle.id, None)
+        self._sockets = None
         self._forget_callbacks()
         self._settings = {}
         self._kept = None
@@ -190,6 +194,10 @@ class Engine:
         exception, self._exception = self._exception, None
         found = [] if exception is None else [exception]
         return found + connections.take_interruptions()
+
+    def _purpose(self, purpose: int) -> int:
+        """Hook: what a socket is for, as the face shows it."""
+        return purpose
 
     def _answer(self, value: object, none: int, name: str) -> int:
         """Hook: what the callback in this slot has returned, as libcurl wants it."""
@@ -226,6 +234,8 @@ class Engine:
     def _transfer(self) -> int:
         """Perform in slices, with signals heard in between. Returns the CURLcode."""
         handle = self._handle
+        if self._sockets is not None:
+            self._prepare()
         self._body = None
         if self._kept is not None:
             self._flush()
@@ -244,6 +254,11 @@ class Engine:
                 report(exception, self)
             raise
         return code
+
+    def _prepare(self, multi: bool = False) -> None:
+        """Before a transfer: what the tools of `sockets` have to say; an exception, and there is none."""
+        if self._sockets is not None and not self._in_transfer():
+            self._sockets.begin(self, multi)
 
     def _flush(self) -> None:
         """Before a transfer: what the user has written to its file comes first."""
@@ -313,11 +328,20 @@ class Engine:
         if exception is None and code:
             exception = self._error(code)
         if self._handle.closing:
+            if isinstance(exception, Error):
+                exception = self._error(lib.CURLE_ABORTED_BY_CALLBACK)
             for other in self._close():
                 report(other, self)
         if self._share is not None:
             self._share._cache.settle()
         return exception
+
+    def _check(self) -> None:
+        """Raise where the handle cannot be used: closed, in another thread, in a forked child."""
+        code = lib.easy_enter(self._handle)
+        if code:
+            raise self._error(code)
+        lib.easy_leave(self._handle)
 
     def _in_transfer(self) -> bool:
         return bool(self._handle.performing or self._handle.joined)
@@ -337,7 +361,8 @@ class Engine:
                 handle.error[0] = b"\0"  # told once
             if not lib.easy_getinfo(handle, lib.CURLINFO_OS_ERRNO):
                 errno = handle.info.number
-        return self._make_error(code, message, errno)
+        error = self._make_error(code, message, errno)
+        return error if self._sockets is None else self._sockets.error(code, error)
 
     def _make_error(self, code: int, message: str, errno: int) -> Exception:
         """Hook: the face's exception for a CURLcode."""
@@ -466,6 +491,7 @@ class Engine:
 
     def _set_again_without(self, options: list[Option]) -> None:
         """Unset options by a reset, after which the others are set again."""
+        self._check()
         if self._in_transfer():
             names = ", ".join(f"CURLOPT_{option.name.upper()}" for option in options)
             raise RuntimeError(f"{names} cannot be unset during a transfer")
@@ -489,7 +515,7 @@ class Engine:
         for option in self._callbacks:
             if option not in twin._callbacks:
                 twin._set(option, getattr(self, option.slot))
-        if self._closer is not None:
+        if self._closer is not None and twin._closer is None:
             twin._set(by_name["closesocketfunction"], self._closer.function)
 
     def _reset_options(self) -> None:
@@ -512,12 +538,14 @@ class Engine:
 
     def _reset(self) -> None:
         """curl_easy_reset: everything Python holds for the options is let go of."""
+        self._check()
         if self._in_transfer():
             raise RuntimeError("a handle cannot be reset during its transfer")
         self._reset_options()
         lib.easy_set_stderr(self._handle, -1)
         closer, self._closer = self._closer, None
         self._forget_callbacks()
+        self._sockets = None
         self._kept = None
         self._body = None
         if closer is not None:
@@ -598,6 +626,8 @@ class Engine:
 
     def _set_share(self, option: Option, share: ShareEngine | None) -> None:
         """Attach to a share, or detach (CURLOPT_SHARE); the share is kept alive."""
+        if share is not None and share._sockets is not None:
+            share._sockets.bind_by_default(self)
         code = lib.easy_set_share(self._handle, share._handle if share is not None else ffi.NULL)
         if code == lib.HANDLE_DEFERRED:
             raise RuntimeError("CURLOPT_SHARE cannot be changed during a transfer or in a multi")
@@ -614,10 +644,10 @@ class Engine:
         kept = self._kept
         if kept is None:
             kept = self._kept = {}
-        if self._in_transfer() and option in kept:
-            kept[_REPLACED] = (kept[option], kept.get(_REPLACED))
-        else:
+        if not self._in_transfer():
             kept.pop(_REPLACED, None)
+        elif option in kept:
+            kept[_REPLACED] = (kept[option], kept.get(_REPLACED))
         if value is not None:
             kept[option] = value
         else:

@@ -38,7 +38,7 @@ class Headers(Mapping[str, str]):
 
     def getall(self, name: str) -> list[str]:
         """The values of all fields of this name."""
-        wanted = name.lower().encode()
+        wanted = name.lower().encode("utf-8", "surrogatepass")
         return [_text(value) for key, value in self.raw if key.lower() == wanted]
 
     def __getitem__(self, name: str) -> str:
@@ -47,8 +47,14 @@ class Headers(Mapping[str, str]):
             raise KeyError(name)
         return found[0]
 
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and bool(self.getall(name))
+
     def __iter__(self) -> Iterator[str]:
-        return iter({key.lower(): _text(key) for key, _ in reversed(self.raw)}.values())
+        names: dict[bytes, str] = {}
+        for key, _ in self.raw:
+            names.setdefault(key.lower(), _text(key))
+        return iter(names.values())
 
     def __len__(self) -> int:
         return len({key.lower() for key, _ in self.raw})

@@ -151,7 +151,9 @@ def global_trace(config: str) -> None:
 
 
 def _bytes(text: str | bytes) -> bytes:
-    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
+    if isinstance(text, str):
+        return text.encode("utf-8", "surrogateescape")
+    return bytes(memoryview(text))
 
 
 def _owned(found: Any, size: int = -1) -> bytes:

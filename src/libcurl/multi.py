@@ -97,10 +97,16 @@ class Multi(MultiEngine):
 
         The callbacks are socketfunction(easy, fd, what, assigned), timerfunction(milliseconds),
         pushfunction(parent, easy, headers) and notifyfunction(notification, easy); `easy` is None for a
-        handle of libcurl's own.
+        handle of libcurl's own. `sockets` (see libcurl.sockets) is for the handles added from now on that
+        have none of their own.
         """
         for name, value in options.items():
-            self._set(name, value)
+            if name == "sockets":
+                from libcurl.sockets.tool import as_set
+
+                self._sockets = None if value is None else as_set(value)
+            else:
+                self._set(name, value)
 
     def _set(self, name: str, value: Any) -> None:
         option = _option(name)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from libcurl.sockets.tool import Set
+
 _add = lib.multi_add
 _unpack = ffi.unpack
 
@@ -40,6 +42,7 @@ class MultiEngine:
         "_exception",
         "_halted",
         "_handle",
+        "_sockets",
     )
 
     #: What the face calls such a handle in its messages.
@@ -53,6 +56,7 @@ class MultiEngine:
     _easies: dict[int, Engine]
     _exception: BaseException | None
     _halted: list[Engine]
+    _sockets: Set | None
 
     def _begin(self) -> None:
         """Make the handle (curl_multi_init)."""
@@ -68,6 +72,7 @@ class MultiEngine:
         self._easies = {}
         self._exception = None
         self._halted = []
+        self._sockets = None
         handles[self._handle.id] = ref(self)
 
     @property
@@ -185,6 +190,10 @@ class MultiEngine:
         if not isinstance(easy, Engine):
             raise TypeError(f"a multi takes easy handles, not {type(easy).__name__}")
         handle = easy._handle
+        if self._sockets is not None:
+            self._sockets.bind_by_default(easy)
+        if easy._sockets is not None:
+            easy._prepare(multi=True)
         code = _add(self._handle, handle)
         if code:
             if code == lib.CURLM_ADDED_ALREADY:
@@ -192,6 +201,9 @@ class MultiEngine:
                 raise self._make_error(code, f"the easy handle is in {where} already")
             self._after(code)
             raise self._error(code)
+        exception, easy._exception = easy._exception, None
+        if exception is not None:
+            report(exception, easy)  # a closer's, of a connection that the easy had to itself
         easy._multi = self
         easy._body = None
         if easy._kept is not None:

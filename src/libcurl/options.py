@@ -82,7 +82,7 @@ class Option:
         return number
 
     def text(self, value: Any) -> bytes:
-        """A C string: str as UTF-8, paths as the file system has them, a Url or Cookie as it is written."""
+        """A C string: str as UTF-8, paths as the file system has them, a Url, a Cookie."""
         if isinstance(value, str):
             data = value.encode("utf-8", "surrogateescape")
         elif isinstance(value, (bytes, bytearray, memoryview)):
@@ -112,12 +112,36 @@ class Option:
         return [self.text(item) for item in items]
 
 
+class Keyword(Option):
+    """A keyword of ours that is set as an option is."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str) -> None:
+        """`name` is none of libcurl's."""
+        self.name = name
+        self.slot = ""
+        self.id = self.type = -1
+        self.kind = SPECIAL
+
+    def __repr__(self) -> str:
+        return f"<Keyword {self.name}>"
+
+
+#: Ready-made answers to the socket callbacks (`libcurl.sockets`).
+Sockets = Keyword("sockets")
+
+
 class Options(dict[str, Option]):
     """Options by name, each asked for once."""
 
     def __missing__(self, name: str) -> Option:
-        row = lib.curl_easy_option_by_name(name.encode()) if name == name.lower() else ffi.NULL
+        known = name.isascii() and name.isidentifier() and name == name.lower()
+        row = lib.curl_easy_option_by_name(name.encode()) if known else ffi.NULL
         if not row:
+            if name == Sockets.name:
+                self[name] = Sockets
+                return Sockets
             raise _unknown(name)
         if row.flags & lib.CURLOT_FLAG_ALIAS:
             option = self[name] = by_number[row.id]
@@ -130,7 +154,7 @@ class _Numbers(dict[int, Option]):
     """Options by number: Opt members and ints."""
 
     def __missing__(self, number: int) -> Option:
-        row = lib.curl_easy_option_by_id(number)
+        row = lib.curl_easy_option_by_id(number) if 0 < number < 1 << 31 else ffi.NULL
         if not row:
             raise _unknown_number(number)
         option = self[number] = by_name[ffi.string(row.name).decode().lower()]

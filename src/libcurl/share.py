@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from libcurl.sockets.tool import Sockets
+
 __all__ = ["Share"]
 
 
@@ -26,9 +28,16 @@ class Share(ShareEngine):
 
     __slots__ = ()
 
-    def __init__(self, *data: int) -> None:
-        """Make a share (curl_share_init) of these `LockData`."""
+    def __init__(self, *data: int, sockets: Sockets | None = None) -> None:
+        """Make a share (curl_share_init) of these `LockData`.
+
+        `sockets` (see libcurl.sockets) is for all handles attached that have none of their own.
+        """
         self._begin()
+        if sockets is not None:
+            from libcurl.sockets.tool import as_set
+
+            self._sockets = as_set(sockets)
         self.share(*data)
 
     def __enter__(self) -> Self:

@@ -16,11 +16,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from libcurl.sockets.tool import Set
+
 
 class ShareEngine:
     """A share handle (CURLSH). Each face derives its own class from this one."""
 
-    __slots__ = ("__weakref__", "_abandoned", "_cache", "_handle")
+    __slots__ = ("__weakref__", "_abandoned", "_cache", "_handle", "_sockets")
 
     #: What the face calls such a handle in its messages.
     _kind = "Share handle"
@@ -28,6 +30,7 @@ class ShareEngine:
     _handle: Any
     _cache: ConnectionCache
     _abandoned: bool
+    _sockets: Set | None
 
     def _begin(self) -> None:
         """Make the handle (curl_share_init)."""
@@ -38,6 +41,7 @@ class ShareEngine:
         self._handle = ffi.gc(handle, lib.share_free)
         self._cache = ConnectionCache()
         self._abandoned = False
+        self._sockets = None
 
     def close(self) -> None:
         """Close the share and the connections in its cache (curl_share_cleanup). Idempotent.

@@ -31,7 +31,29 @@ def set_callback(handle: Engine, option: Option, function: Callable[..., Any] | 
 
 def set_closer(handle: Engine, option: Option, function: Callable[[int], Any] | None) -> None:
     """CLOSESOCKETFUNCTION."""
+    if handle._sockets is not None:
+        handle._sockets.keep(handle, option, function)
     handle._set_closer(option, function)
+
+
+def set_socket_callback(
+    handle: Engine, option: Option, function: Callable[..., Any] | None
+) -> None:
+    """One that may belong to `sockets`."""
+    if handle._sockets is not None:
+        handle._sockets.keep(handle, option, function)
+    handle._set_callback(option, function)
+
+
+def set_sockets(handle: Engine, option: Option, value: Any) -> None:
+    """`sockets`: ready-made answers to the socket callbacks."""
+    if handle.closed:
+        raise handle._error(lib.HANDLE_CLOSED)
+    if value is None and handle._sockets is None:
+        return
+    from libcurl.sockets.binding import bind
+
+    remember(handle, option, bind(handle, value))
 
 
 def set_progress(handle: Engine, option: Option, function: Callable[..., Any] | None) -> None:
@@ -41,8 +63,16 @@ def set_progress(handle: Engine, option: Option, function: Callable[..., Any] | 
         lib.easy_set_number(handle._handle, lib.CURLOPT_NOPROGRESS, function is None)
 
 
+def _refuse_in_transfer(handle: Engine, option: Option) -> None:
+    """libcurl would read the new bytes up to the old size, which it has noted."""
+    handle._check()
+    if handle._in_transfer():
+        raise RuntimeError(f"CURLOPT_{option.name.upper()} cannot be changed during a transfer")
+
+
 def set_postfields(handle: Engine, option: Option, value: Any) -> None:
     """POSTFIELDS points to the bytes given, COPYPOSTFIELDS to a copy; their size is set with them."""
+    _refuse_in_transfer(handle, option)
     if value is None:
         unset_by_reset(handle, by_name["postfields"])
         return
@@ -76,7 +106,7 @@ def set_postfields(handle: Engine, option: Option, value: Any) -> None:
 
 
 def unset_by_reset(handle: Engine, option: Option) -> None:
-    """NULL is not enough: of a body it leaves a POST, read from standard input, of CURLU the text."""
+    """NULL is not enough: it leaves a POST, read from standard input, and the text of CURLU."""
     if handle.closed:
         raise handle._error(lib.HANDLE_CLOSED)
     if option in handle._settings:
@@ -117,6 +147,7 @@ def set_curlu(handle: Engine, option: Option, value: Any) -> None:
 
 def set_postfieldsize(handle: Engine, option: Option, value: Any) -> None:
     """POSTFIELDSIZE must not reach behind the bytes that libcurl points to."""
+    _refuse_in_transfer(handle, option)
     number = -1 if value is None else option.number(value)
     kept = (handle._kept or {}).get(_POSTFIELDS)
     if kept is not None:
@@ -191,7 +222,7 @@ SETTERS: dict[str, Callable[[Any, Option, Any], None]] = {
     **dict.fromkeys(
         """
         headerfunction ioctlfunction debugfunction
-        opensocketfunction sockoptfunction prereqfunction resolver_start_function trailerfunction
+        resolver_start_function trailerfunction
         ssl_ctx_function ssh_keyfunction ssh_hostkeyfunction fnmatch_function chunk_bgn_function
         chunk_end_function interleavefunction hstsreadfunction hstswritefunction
         """.split(),
@@ -199,7 +230,11 @@ SETTERS: dict[str, Callable[[Any, Option, Any], None]] = {
     ),
     "xferinfofunction": set_progress,
     "progressfunction": set_progress,
+    "opensocketfunction": set_socket_callback,
+    "sockoptfunction": set_socket_callback,
+    "prereqfunction": set_socket_callback,
     "closesocketfunction": set_closer,
+    "sockets": set_sockets,
     "writefunction": set_writer,
     "readfunction": set_reader,
     "seekfunction": set_reader,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import pathlib
-import socket
 import threading
 from typing import Any
 
@@ -430,10 +429,8 @@ def test_wildcards_call_for_every_file(ftp: Any) -> None:
         easy.perform()
     assert ("*.txt", "file-4.txt") in matched
     assert events == [
-        ("file-0.txt", 4), "end", ("file-1.txt", 3), "end", ("file-2.txt", 2),
+        ("file-0.txt", 4), "end", ("file-1.txt", 3), "end", ("file-2.txt", 2), "end",
         ("file-3.txt", 1), "end",
-    ] or [event[0] for event in events if event != "end"] == [
-        "file-0.txt", "file-1.txt", "file-2.txt", "file-3.txt",
     ]  # fmt: skip
     assert b"".join(body) == b"file 0file 1file 3"
 
@@ -442,7 +439,6 @@ def test_interleave_gets_the_rtp_packets(http: Any) -> None:
     packets: list[bytes] = []
 
     def play(connection: Any, request: Any) -> None:
-        connection.head_rtsp = None
         connection.send(
             b"RTSP/1.0 200 OK\r\nCSeq: %d\r\nSession: 1\r\n\r\n" % int(request.get("CSeq"))
         )
@@ -477,7 +473,7 @@ class Surprise(Exception):
     """No exception that anybody else raises."""
 
 
-def raising(**others: Any) -> tuple[Any, list[Surprise]]:
+def raising() -> tuple[Any, list[Surprise]]:
     raised: list[Surprise] = []
 
     def callback(*args: Any) -> Any:
@@ -531,9 +527,12 @@ def test_the_very_exception_of_a_callback_is_raised_and_no_other_entered(
     if name == "progressfunction":
         del watchers["xferinfofunction"]
 
+    left: list[int] = []
+
     def stop(*args: Any) -> Any:
-        if name != "closesocketfunction":
-            entered.clear()
+        if name == "closesocketfunction":
+            left.append(args[0])
+        entered.clear()
         return callback(*args)
 
     with no_fd_leak():
@@ -543,28 +542,13 @@ def test_the_very_exception_of_a_callback_is_raised_and_no_other_entered(
                 easy.perform()
             assert caught.value is raised[0]
             assert len(raised) == 1
-            if name != "closesocketfunction":
-                assert entered == []
+            assert entered == []
             # What happened is over: the handle works on.
             easy.reset()
             easy.set(url=http.url + "/")
             assert easy.fetch() == b"hello"
-        if name == "closesocketfunction":
-            # The closer that raised has not closed.
-            for fd in _sockets_to(http.port):
-                os.close(fd)
-
-
-def _sockets_to(port: int) -> list[int]:
-    found = []
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            with socket.socket(fileno=os.dup(int(name))) as sock:
-                if sock.family == socket.AF_INET and sock.getpeername()[1] == port:
-                    found.append(int(name))
-        except OSError:
-            continue
-    return found
+        for fd in left:
+            os.close(fd)
 
 
 @pytest.mark.parametrize("name", ["writefunction", "headerfunction", "xferinfofunction"])
@@ -597,8 +581,6 @@ def test_a_return_value_that_is_no_int_is_a_type_error_that_names_both(http: Any
 @pytest.mark.parametrize("name", [*INTEGERS, "opensocketfunction"])
 @pytest.mark.parametrize("number", [1 << 40, -(1 << 40), 1 << 100])
 def test_a_return_value_that_is_no_c_int_is_an_exception(http: Any, name: str, number: int) -> None:
-    if name in ("writefunction", "headerfunction") and number == 1 << 40:
-        pytest.skip("fits into a size_t")
     with (
         Easy(url=http.url + "/", **{name: lambda *args: number}) as easy,
         pytest.raises((OverflowError, ValueError)),
@@ -722,7 +704,7 @@ def test_another_thread_is_told_that_the_handle_is_in_use(http: Any) -> None:
             lambda: easy.set(postfields=b"x"), lambda: easy.set(writefunction=print),
             lambda: easy.set(closesocketfunction=print), lambda: easy.send(b"x"),
         ):  # fmt: skip
-            with pytest.raises(RuntimeError, match="^this Easy handle is in use by another thread$"):
+            with pytest.raises(RuntimeError, match="in use by another thread|during its transfer"):
                 use()
     finally:
         leave.set()

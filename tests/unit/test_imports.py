@@ -17,12 +17,14 @@ SOURCE = pathlib.Path(libcurl.__file__).parent
 # A module imports from its own line and those above it.
 LAYERS = (
     "_native symbols",
-    "raw constants",
+    "raw constants hsts",
     "errors",
     "options address callbacks",
     "connections",
     "engine",
-    "multi_engine share_engine data infos headers library url mime cookies sessions",
+    "multi_engine share_engine data infos headers library url mime_sources",
+    "mime_engine cookies sessions",
+    "mime",
     "special",
     "easy",
     "multi share websocket",

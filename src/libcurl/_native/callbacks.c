@@ -69,7 +69,14 @@ static int on_debug(CURL *curl, curl_infotype type, char *data, size_t size, voi
 static int on_prereq(void *p, char *primary_ip, char *local_ip, int primary_port, int local_port)
 {
   easy *e = p;
-  return ready(e) ? python_prereq(e->id, primary_ip, local_ip, primary_port, local_port) : CURL_PREREQFUNC_ABORT;
+  int answer = CURL_PREREQFUNC_OK;
+
+  if(!ready(e))
+    return CURL_PREREQFUNC_ABORT;
+  if(!e->verdicts || !verdicts_allow_request(e->verdicts, primary_ip, primary_port))
+    answer = python_prereq(e->id, primary_ip, local_ip, primary_port, local_port);
+  e->fresh = e->refusing = 0;
+  return answer;
 }
 
 static int on_resolver_start(void *resolver, void *reserved, void *p)
@@ -178,6 +185,8 @@ static any_function fallback(const easy *e, CURLoption option)
 {
   if(option == CURLOPT_WRITEFUNCTION && !e->agent)
     return (any_function)collect;
+  if(option == CURLOPT_READFUNCTION && !e->agent)
+    return (any_function)read_nothing;
   if(option == CURLOPT_OPENSOCKETFUNCTION && e->closer)
     return (any_function)on_open_socket;
   return NULL;

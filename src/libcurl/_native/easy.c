@@ -13,6 +13,8 @@ static CURLcode set_defaults(easy *e)
     code = curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, e->agent ? (void *)stdout : e);
   if(!code)
     code = curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, e->agent ? NULL : collect);
+  if(!code && !e->agent)
+    code = curl_easy_setopt(e->curl, CURLOPT_READFUNCTION, read_nothing);
   if(!code && e->error)
     code = curl_easy_setopt(e->curl, CURLOPT_ERRORBUFFER, e->error);
   if(!code && e->log)
@@ -92,7 +94,6 @@ easy *easy_duplicate(easy *original)
       curl_easy_setopt(e->curl, foreign[i], NULL); /* an unknown option needs no clearing */
     curl_easy_setopt(e->curl, CURLOPT_HEADERDATA, NULL);
     curl_easy_setopt(e->curl, CURLOPT_READDATA, stdin);
-    e->connect_only = original->connect_only;
     e->maxconnects = original->maxconnects;
     e->kept = kept_copy(original->kept, e->curl);
     if(easy_set_stderr(e, original->log ? fileno(original->log) : -1)) {
@@ -176,6 +177,7 @@ void easy_free(easy *e)
 {
   e->stopped = 1;
   easy_close(e);
+  verdicts_free(e->verdicts);
   free(e);
 }
 
@@ -196,7 +198,6 @@ int easy_reset(easy *e)
   e->gathers = 0;
   e->opens = 0;
   e->closer = 0;
-  e->connect_only = 0;
   e->maxconnects = 0;
   code = set_defaults(e);
   if(!code && e->agent)
@@ -242,7 +243,7 @@ int easy_begin(easy *e)
   }
   e->error[0] = 0;
   sinks_begin(e);
-  e->stopped = 0;
+  e->stopped = e->fresh = e->refusing = 0;
   e->transfers++;
   kept_purge(&e->kept);
   return CURLE_OK;
@@ -315,8 +316,8 @@ static int step(easy *e, int milliseconds, CURLcode *result)
 
 static int finish(easy *e, CURLcode result)
 {
-  /* The connection of a CONNECT_ONLY transfer can be used for as long as the handle is attached. */
-  if(result || !e->connect_only)
+  /* As long as the handle is attached, libcurl finds its connection: for ACTIVESOCKET, upkeep, send. */
+  if(result)
     easy_detach(e);
   if(!result && e->closing)
     result = CURLE_ABORTED_BY_CALLBACK;

@@ -46,6 +46,7 @@ struct kept *kept_copy(const struct kept *, CURL *);
 
 /* sinks.c */
 size_t collect(char *data, size_t size, size_t count, void *e);
+size_t read_nothing(char *to, size_t size, size_t count, void *e);
 size_t gather_body(easy *, char *data, size_t size);
 size_t gather_line(easy *, char *data, size_t size);
 int deliver(easy *);
@@ -57,6 +58,10 @@ void source_close(easy *);
 /* sockets.c */
 curl_socket_t on_open_socket(void *e, curlsocktype, struct curl_sockaddr *);
 int on_socket_options(void *e, curl_socket_t, curlsocktype);
+
+/* verdicts.c */
+int verdicts_allow_address(verdicts *, const struct curl_sockaddr *);
+int verdicts_allow_request(verdicts *, const char *ip, int port);
 
 /* connected.c */
 int connected_handed_over(curl_socket_t, struct curl_sockaddr *);

@@ -71,9 +71,7 @@ struct kept *kept_copy(const struct kept *kept, CURL *curl)
 /* LONG, VALUES and OFF_T differ in their C type, which the option's number tells. */
 static CURLcode set_number(easy *e, CURLoption option, int64_t value)
 {
-  if(option == CURLOPT_CONNECT_ONLY)
-    e->connect_only = (int)value;
-  else if(option == CURLOPT_MAXCONNECTS)
+  if(option == CURLOPT_MAXCONNECTS)
     e->maxconnects = (long)value;
   return (int)option >= CURLOPTTYPE_OFF_T
            ? curl_easy_setopt(e->curl, option, (curl_off_t)value)

@@ -61,6 +61,7 @@ typedef struct easy {
   struct easy *before;
   const char *agent; /* of a classic handle, as pycurl has them: its default for CURLOPT_USERAGENT */
   char *error;       /* CURLOPT_ERRORBUFFER, made by the first transfer */
+  struct verdicts *verdicts; /* addresses that need not be asked about, NULL for none */
   struct kept *kept; /* one per list option, and what a transfer may be using still */
   void *log;         /* CURLOPT_STDERR, a FILE of our own */
   uintptr_t closer;  /* the closer cell under which sockets are booked, 0 for none */
@@ -78,8 +79,10 @@ typedef struct easy {
   int sink;          /* the file that the body goes to, 0 for none */
   int file_error;    /* errno of either file */
   unsigned transfers; /* how many have begun */
-  int connect_only;  /* CURLOPT_CONNECT_ONLY as set */
   _Bool opens; /* a Python opener is set */
+  _Bool verdicts_open; /* and not asked about addresses that are in `verdicts` */
+  _Bool fresh;   /* a socket was opened since the last request */
+  _Bool refusing; /* the opener has refused an address since the last request */
   _Bool lent;    /* body is memory of a bytes object */
   _Bool gathers; /* the write callback is a BytesIO's, which is given what was gathered */
   _Bool pending; /* in the multi's list of those with something to deliver */
@@ -184,6 +187,14 @@ size_t sockets_booked(uintptr_t closer);
 void sockets_forget(uintptr_t closer);
 int socket_adopt(int fd);
 int socket_family(int fd);
+int socket_in_netns(int netns, int family, int socktype, int protocol);
+
+/* verdicts.c */
+typedef struct verdicts verdicts;
+verdicts *verdicts_new(void);
+void verdicts_free(verdicts *);
+void verdicts_allow(verdicts *, const void *host, size_t size, unsigned port);
+int easy_set_verdicts(easy *, verdicts *, int opens);
 
 /* mime.c */
 int mime_source(curl_mimepart *, uintptr_t id, curl_off_t size, int seekable);

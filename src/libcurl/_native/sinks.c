@@ -285,6 +285,16 @@ int easy_set_sink(easy *e, int fd)
   return code;
 }
 
+/* What there is to upload where the user has set nothing. libcurl would read stdin, and wait for it. */
+size_t read_nothing(char *to, size_t size, size_t count, void *p)
+{
+  (void)to;
+  (void)size;
+  (void)count;
+  (void)p;
+  return 0;
+}
+
 /* CURLOPT_READFUNCTION for a file or memory. The file's own position is left alone. */
 static size_t from_source(char *to, size_t size, size_t count, void *p)
 {

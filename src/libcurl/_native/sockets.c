@@ -4,11 +4,15 @@
  * when that connection closes: in whatever thread, from whatever handle's transfer, long after the
  * easy handle may be gone. So the data is never a pointer but the number of a closer, which Python
  * keeps alive while a descriptor is booked under it. */
+#define _GNU_SOURCE /* setns */
 #include "internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#ifdef __linux__
+#include <sched.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,6 +102,39 @@ int socket_family(int fd)
   return getsockname(fd, (struct sockaddr *)&name, &size) ? -errno : name.ss_family;
 }
 
+/* Opens a socket in the network namespace that a descriptor stands for; minus errno where it fails. A
+ * thread of its own enters it: one that failed to come back would take the program along. */
+struct elsewhere {
+  int netns, family, socktype, protocol, fd;
+};
+
+static void *open_elsewhere(void *p)
+{
+  struct elsewhere *wanted = p;
+#ifdef __linux__
+  wanted->fd = setns(wanted->netns, CLONE_NEWNET);
+  if(!wanted->fd)
+    wanted->fd = socket(wanted->family, wanted->socktype | SOCK_CLOEXEC, wanted->protocol);
+  if(wanted->fd < 0)
+    wanted->fd = -errno;
+#else
+  wanted->fd = -ENOSYS;
+#endif
+  return NULL;
+}
+
+int socket_in_netns(int netns, int family, int socktype, int protocol)
+{
+  struct elsewhere wanted = { netns, family, socktype, protocol, -1 };
+  pthread_t thread;
+  int problem = pthread_create(&thread, NULL, open_elsewhere, &wanted);
+
+  if(problem)
+    return -problem;
+  pthread_join(thread, NULL);
+  return wanted.fd;
+}
+
 /* CURLOPT_OPENSOCKETFUNCTION: Python's opener, or socket(2) where only a closer is set. */
 curl_socket_t on_open_socket(void *p, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -106,7 +143,8 @@ curl_socket_t on_open_socket(void *p, curlsocktype purpose, struct curl_sockaddr
 
   if(e->opens ? !ready(e) : e->stopped)
     return CURL_SOCKET_BAD;
-  if(e->opens)
+  if(e->opens && !(e->verdicts_open && purpose == CURLSOCKTYPE_IPCXN &&
+                   verdicts_allow_address(e->verdicts, address)))
     fd = python_opensocket(e->id, purpose, address);
   else
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -119,6 +157,7 @@ curl_socket_t on_open_socket(void *p, curlsocktype purpose, struct curl_sockaddr
     close(fd);
     return CURL_SOCKET_BAD;
   }
+  e->fresh = 1;
   return fd;
 }
 

@@ -100,32 +100,51 @@ def memory_view(function: Function) -> Function:
 def read(function: Function) -> Function:
     """READFUNCTION: text is taken where it is ASCII."""
 
-    def reader(size: int) -> Any:
-        given = function(size)
-        if isinstance(given, str):
-            given = given.encode("ascii")
-            if len(given) > size:
-                raise error(
-                    f"invalid return value for read callback ({len(given)} bytes returned after "
-                    f"encoding to ascii when at most {size} bytes were wanted)"
-                )
-        if isinstance(given, int) and given in (lib.CURL_READFUNC_ABORT, lib.CURL_READFUNC_PAUSE):
-            return int(given)
-        try:
-            view = memoryview(given)
-        except TypeError:
-            raise error(
-                "read callback must return an object supporting the buffer protocol "
-                "(e.g. a byte string) or an ASCII-only Unicode string"
-            ) from None
-        if view.nbytes > size:
-            raise error(
-                f"invalid return value for read callback ({view.nbytes} bytes returned when at "
-                f"most {size} bytes were wanted)"
-            )
-        return given
+    return lambda size: read_answer(function(size), size, "read callback")
 
-    return reader
+
+def read_answer(given: Any, size: int, callback: str) -> Any:
+    """What a callback has given to send."""
+    if isinstance(given, str):
+        given = given.encode("ascii")
+        if len(given) > size:
+            raise error(
+                f"invalid return value for {callback} ({len(given)} bytes returned after "
+                f"encoding to ascii when at most {size} bytes were wanted)"
+            )
+    if isinstance(given, int):
+        if not -1 << 63 <= given < 1 << 63:
+            raise OverflowError("Python int too large to convert to C long")
+        if given in (lib.CURL_READFUNC_ABORT, lib.CURL_READFUNC_PAUSE):
+            return int(given)
+    try:
+        view = memoryview(given)
+    except TypeError:
+        raise error(
+            f"{callback} must return an object supporting the buffer protocol "
+            "(e.g. a byte string) or an ASCII-only Unicode string"
+        ) from None
+    if view.nbytes > size:
+        raise error(
+            f"invalid return value for {callback} ({view.nbytes} bytes returned when at "
+            f"most {size} bytes were wanted)"
+        )
+    return given
+
+
+def seek_answer(given: Any, callback: str) -> int:
+    """What a seek callback has returned."""
+    if given is None:
+        return 0
+    if not isinstance(given, int):
+        raise error(
+            f"{callback} must return 0 (CURL_SEEKFUNC_OK), 1 (CURL_SEEKFUNC_FAIL), "
+            "2 (CURL_SEEKFUNC_CANTSEEK) or None"
+        )
+    code = integer(given, callback.removesuffix(" callback"))
+    if code not in (0, 1, 2):
+        raise error(f"invalid return value for {callback} {code} not in (0, 1, 2)")
+    return code
 
 
 def trailer(function: Function) -> Function:
@@ -248,6 +267,8 @@ def answer(value: object, none: int, name: str) -> int:
     if name not in ANSWERS:
         return native_integer(value, none, name[1:].upper())
     label, may_be_none, failure = ANSWERS[name]
+    if label == "seek":
+        return seek_answer(value, "seek callback")
     if value is None and may_be_none:
         return none
     if not isinstance(value, int):
@@ -255,16 +276,9 @@ def answer(value: object, none: int, name: str) -> int:
             return bool(value)
         if label == "ioctl":
             return failure
-        if label == "seek":
-            raise error(
-                "seek callback must return 0 (CURL_SEEKFUNC_OK), 1 (CURL_SEEKFUNC_FAIL), "
-                "2 (CURL_SEEKFUNC_CANTSEEK) or None"
-            )
     code = integer(value, label)
     if code is None:
         return failure
-    if label == "seek" and code not in (0, 1, 2):
-        raise error(f"invalid return value for seek callback {code} not in (0, 1, 2)")
     if label == "ioctl" and not 0 <= code <= lib.CURLIOE_FAILRESTART:
         raise error("ioctl callback returned invalid value")
     if label == "hstswrite" and not 0 <= code <= lib.CURLSTS_FAIL:

@@ -1,2 +1,472 @@
-class CurlMime: pass
-class CurlMimePart: pass
+"""`CurlMime` and `CurlMimePart`: pycurl's face of MIME bodies, and the form that is older than these."""
+
+from __future__ import annotations
+
+import os
+from operator import index
+
+from libcurl._native import lib
+from libcurl.mime_engine import MimeEngine, MimePartEngine
+from libcurl.mime_sources import Source
+from libcurl.options import by_name
+from libcurl.pycurl.common import error, refused
+from libcurl.pycurl.converters import read_answer, seek_answer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from typing_extensions import Buffer, Self
+
+    from libcurl.pycurl.curl import Curl
+
+    Text = str | bytes
+
+_MIMEPOST = by_name["mimepost"]
+
+
+def _text(value: object) -> bytes:
+    if isinstance(value, str):
+        data = value.encode("ascii")
+    elif isinstance(value, bytes):
+        data = value
+    else:
+        raise TypeError(f"expected bytes or an ASCII string, got {type(value).__name__}")
+    if b"\0" in data:
+        raise ValueError("embedded null byte")
+    return data
+
+
+def _data(value: object, what: str) -> bytes:
+    if isinstance(value, str):
+        return value.encode("ascii")
+    if isinstance(value, bytes):
+        return value
+    try:
+        return bytes(memoryview(value))  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(
+            f"{what} must be a byte string, ASCII-only Unicode string, or a buffer object"
+        ) from None
+
+
+def _headers(value: object) -> bytes:
+    if not isinstance(value, (list, tuple)):
+        raise TypeError("headers must be a list or tuple of strings")
+    if not all(isinstance(line, (str, bytes)) for line in value):
+        raise TypeError("headers must contain only byte or ascii-unicode strings")
+    return b"".join([_text(line) + b"\0" for line in value])
+
+
+class CurlMimePart(MimePartEngine):
+    """A part of a body, as pycurl has it: made by `CurlMime.addpart`."""
+
+    __slots__ = ()
+    __module__ = "pycurl"
+
+    def _check(self, method: str) -> CurlMime:
+        mime = self._mime()
+        if mime is None or mime.closed:  # type: ignore[attr-defined]
+            raise error(f"cannot invoke {method}() - no mime handle")
+        mime._check_open(method)  # type: ignore[attr-defined]
+        return mime  # type: ignore[return-value]
+
+    def _assign(self, fields: dict[str, bytes | None], *content: Any) -> None:
+        held = self._content
+        try:
+            super()._assign(fields, *content)
+        except error:
+            raise
+        except Exception as failure:
+            code = getattr(failure, "_code", None)
+            if code is None:
+                raise
+            reason = lib.curl_easy_strerror(code)
+            from libcurl._native import ffi
+
+            raise error(code, ffi.string(reason).decode()) from None
+        if content and isinstance(held, CurlMime) and held is not self._content:
+            held._end()
+
+    def name(self, name: Text) -> None:
+        """The name of the field."""
+        self._check("name")
+        self._assign({"name": _text(name)})
+
+    def filename(self, filename: Text) -> None:
+        """The file name that is told."""
+        self._check("filename")
+        self._assign({"filename": _text(filename)})
+
+    def type(self, content_type: Text) -> None:
+        """The content type."""
+        self._check("type")
+        self._assign({"type": _text(content_type)})
+
+    def encoder(self, encoding: Text) -> None:
+        """The transfer encoding."""
+        self._check("encoder")
+        self._assign({"encoder": _text(encoding)})
+
+    def headers(self, headers: list[Text] | tuple[Text, ...]) -> None:
+        """More headers."""
+        self._check("headers")
+        self._assign({"headers": _headers(headers)})
+
+    def data(self, data: Text | Buffer) -> None:
+        """The content, copied."""
+        self._check("data")
+        self._assign({}, ("data", _data(data, "data() argument")))
+
+    def filedata(self, path: Text) -> None:
+        """A file that is read while it is sent."""
+        self._check("filedata")
+        self._assign({}, ("file", _text(path)))
+
+    def data_cb(
+        self,
+        datasize: int | None,
+        read: Callable[[Any, int], Any],
+        seek: Callable[[Any, int, int], Any] | None = None,
+        free: Callable[[Any], Any] | None = None,
+        userdata: Any = None,
+    ) -> None:
+        """What `read(userdata, size)` gives while it is sent."""
+        self._check("data_cb")
+        if not callable(read):
+            raise TypeError("read must be callable")
+        if seek is not None and not callable(seek):
+            raise TypeError("seek must be callable or None")
+        if free is not None and not callable(free):
+            raise TypeError("free must be callable or None")
+        if datasize is not None and not isinstance(datasize, int):
+            raise TypeError("datasize must be an integer >= -1 or None")
+        size = -1 if datasize is None else index(datasize)
+        if size < -1:
+            raise ValueError("datasize must be >= -1")
+        if size >= 1 << 63:
+            raise OverflowError("datasize does not fit into curl_off_t")
+
+        def reader(wanted: int) -> Any:
+            return read_answer(read(userdata, wanted), wanted, "mime read callback")
+
+        def seeker(offset: int, origin: int) -> int:
+            assert seek is not None
+            return seek_answer(seek(userdata, offset, origin), "mime seek callback")
+
+        source = Source(
+            reader,
+            None if seek is None else seeker,
+            size,
+            None if free is None else lambda: free(userdata),
+        )
+        self._assign({}, source)
+
+    def subparts(self, mime: CurlMime) -> None:
+        """Another body, which belongs to this part from then on."""
+        parent = self._check("subparts")
+        if not isinstance(mime, CurlMime):
+            raise TypeError("subparts() expects a CurlMime object")
+        if mime.closed:
+            raise ValueError("subparts() received a closed mime object")
+        if mime._curl is not parent._curl:
+            raise ValueError("subparts() requires both mime objects to use the same Curl handle")
+        if mime is parent:
+            raise ValueError("subparts() does not accept the parent mime object")
+        if mime._holder() is not None:
+            raise ValueError("subparts() received a mime object already attached as subparts")
+        if any(True for _ in mime._easies()):
+            raise ValueError("subparts() received a mime object currently set as MIMEPOST")
+        try:
+            self._assign({}, mime)
+        except ValueError:
+            raise error(
+                lib.CURLE_BAD_FUNCTION_ARGUMENT, "subparts() would make a body a part of itself"
+            ) from None
+
+
+class CurlMime(MimeEngine):
+    """A body of parts for one Curl, as pycurl has it."""
+
+    __slots__ = ("_curl", "_open")
+    __module__ = "pycurl"
+
+    _curl: Curl | None
+    _open: bool
+
+    def __new__(cls, curl: Curl) -> Self:
+        """For this handle."""
+        from libcurl.pycurl.curl import Curl
+
+        if not isinstance(curl, Curl):
+            raise TypeError(f"argument 1 must be pycurl.Curl, not {type(curl).__name__}")
+        curl._check("CurlMime")
+        self = super().__new__(cls)
+        self._begin()
+        self._curl = curl
+        self._open = True
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, exception: object, traceback: object) -> None:
+        self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return not self._open
+
+    def _check_open(self, method: str) -> None:
+        if not self._open:
+            raise error(f"cannot invoke {method}() - no mime handle")
+        assert self._curl is not None
+        self._curl._check(method)
+
+    def close(self) -> None:
+        """Free it; a Curl that would send it sends none. Idempotent."""
+        if self._open:
+            for easy in [self._curl, *self._easies()]:
+                if easy is not None and easy._handle.curl:
+                    easy._check("close")  # type: ignore[attr-defined]
+            self._end()
+
+    def _end(self) -> None:
+        """Let go of everything; parts of it are closed too, unless another part holds it still."""
+        self._open = False
+        if self._holder() is not None:
+            return
+        for easy in list(self._easies()):
+            if easy._settings.get(_MIMEPOST) is self:
+                easy._unset([_MIMEPOST])
+        parts, self._parts = self._parts, []
+        for part in parts:
+            content, part._content = part._content, None
+            if isinstance(content, Source):
+                content.release()
+            elif isinstance(content, CurlMime):
+                content._parent = None
+                content._end()
+        self._curl = None
+
+    def __del__(self) -> None:
+        """Close it, at the latest now. Not while it is sent."""
+        from libcurl.callbacks import report
+
+        try:
+            if self._open:
+                if any(easy._in_transfer() for easy in self._easies()):
+                    report(refused(lib.HANDLE_PERFORMING, "curl", "__del__"), self)
+                else:
+                    self._end()
+        except AttributeError:
+            pass
+
+    # -- Parts -----------------------------------------------------------------------------------
+
+    def addpart(self) -> CurlMimePart:
+        """A new, empty part at the end."""
+        self._check_open("addpart")
+        part = CurlMimePart()
+        part._begin(self)
+        self._parts.append(part)
+        self._changed()
+        return part
+
+    def add(
+        self,
+        name: Text | None = None,
+        data: Text | Buffer | None = None,
+        file: Text | None = None,
+        filename: Text | None = None,
+        content_type: Text | None = None,
+        headers: list[Text] | tuple[Text, ...] | None = None,
+        encoder: Text | None = None,
+    ) -> CurlMimePart:
+        """A new part with all of this; none where something is wrong."""
+        if data is not None and file is not None:
+            raise ValueError("add() accepts at most one of data or file")
+        part = self.addpart()
+        try:
+            for method, value in (
+                (part.name, name),
+                (part.data, data),
+                (part.filedata, file),
+                (part.filename, filename),
+                (part.type, content_type),
+                (part.headers, headers),
+                (part.encoder, encoder),
+            ):
+                if value is not None:
+                    method(value)  # type: ignore[operator]
+        except BaseException:
+            self._parts.remove(part)
+            self._changed()
+            raise
+        return part
+
+    def add_field(
+        self,
+        name: Text,
+        value: Text | Buffer,
+        content_type: Text | None = None,
+        encoder: Text | None = None,
+        headers: list[Text] | tuple[Text, ...] | None = None,
+    ) -> CurlMimePart:
+        """A field of a form."""
+        return self.add(name, value, content_type=content_type, encoder=encoder, headers=headers)
+
+    def add_file(
+        self,
+        name: Text,
+        path: Text,
+        filename: Text | None = None,
+        content_type: Text | None = None,
+        headers: list[Text] | tuple[Text, ...] | None = None,
+        encoder: Text | None = None,
+    ) -> CurlMimePart:
+        """A file of a form."""
+        return self.add(
+            name,
+            file=path,
+            filename=filename,
+            content_type=content_type,
+            headers=headers,
+            encoder=encoder,
+        )
+
+    def add_multipart(self, name: Text | None = None, subtype: Text | None = "mixed") -> Self:
+        """A part of parts: the body in it."""
+        self._check_open("add_multipart")
+        assert self._curl is not None
+        child = CurlMime(self._curl)
+        part = self.add(
+            name, content_type=None if subtype is None else b"multipart/" + _text(subtype)
+        )
+        part.subparts(child)
+        return child  # type: ignore[return-value]
+
+
+def check_mimepost(curl: Curl, mime: object) -> None:
+    """Whether it can be set."""
+    if not isinstance(mime, CurlMime):
+        raise TypeError("setopt(option=MIMEPOST) expects a CurlMime object")
+    if mime.closed:
+        raise ValueError("setopt(option=MIMEPOST) received a closed mime object")
+    if mime._holder() is not None:
+        raise ValueError(
+            "setopt(option=MIMEPOST) received a mime object already attached as subparts"
+        )
+    if mime._curl is not curl:
+        raise ValueError(
+            "setopt(option=MIMEPOST) requires a CurlMime created with this Curl handle"
+        )
+
+
+# -- HTTPPOST: the form before there was MIME ----------------------------------------------------
+
+
+class _Form(MimeEngine):
+    """Nobody holds it but the handles that send it."""
+
+    __slots__ = ()
+
+
+_FORM_FIELDS = {lib.CURLFORM_CONTENTTYPE: "type", lib.CURLFORM_FILENAME: "filename"}
+_FORM_CONTENTS = (lib.CURLFORM_COPYCONTENTS, lib.CURLFORM_BUFFERPTR)
+
+
+def set_httppost(curl: Curl, items: list[Any] | tuple[Any, ...]) -> None:
+    """HTTPPOST: [(name, value), (name, (FORM_..., value, ...)), ...], sent as MIME."""
+    if not items:
+        return
+    form = _Form()
+    form._begin()
+    for item in items:
+        if not isinstance(item, (list, tuple)):
+            raise TypeError("list items must be list or tuple objects")
+        if len(item) != 2:
+            raise TypeError("list or tuple must contain two elements (name, value)")
+        name, value = item
+        try:
+            name = _data(name, "name")
+        except (TypeError, UnicodeEncodeError):
+            raise TypeError(
+                "list or tuple must contain a byte string or Unicode string with ASCII code points "
+                "only as first element"
+            ) from None
+        if isinstance(value, (str, bytes)):
+            _add_to_form(form, {"name": name}, ("data", _data(value, "value")))
+        elif isinstance(value, (list, tuple)):
+            _add_options(form, name, value)
+        else:
+            raise TypeError("unsupported second type in tuple")
+    curl._set(_MIMEPOST, form)
+
+
+def _add_options(form: _Form, name: bytes, options: list[Any] | tuple[Any, ...]) -> None:
+    """A field of options and values; one with several files becomes several parts."""
+    if len(options) < 2:
+        raise TypeError("list or tuple must contain at least one option and one value")
+    if len(options) % 2:
+        raise TypeError("list or tuple must contain an even number of items")
+    fields: dict[str, bytes | None] = {"name": name}
+    content: tuple[str, bytes] | None = None
+    for option, value in zip(options[::2], options[1::2], strict=True):
+        if not isinstance(option, int):
+            raise TypeError("option must be an integer")
+        if not isinstance(value, (str, bytes)):
+            raise TypeError(
+                "value must be a byte string or a Unicode string with ASCII code points only"
+            )
+        data = value.encode("ascii") if isinstance(value, str) else value
+        if option in _FORM_CONTENTS:
+            content = ("data", data)
+        elif option == lib.CURLFORM_FILE:
+            if content is not None:
+                _add_to_form(form, fields, content)
+                fields = {"name": name}
+            content = ("file", data)
+        elif option == lib.CURLFORM_BUFFER:
+            fields["filename"] = data
+        elif option in _FORM_FIELDS:
+            fields[_FORM_FIELDS[option]] = data
+        else:
+            raise TypeError("unsupported option")
+    _add_to_form(form, fields, content)
+
+
+def _add_to_form(
+    form: _Form, fields: dict[str, bytes | None], content: tuple[str, bytes] | None
+) -> None:
+    kind, data = content or ("data", b"")
+    if kind == "file" and "filename" not in fields:
+        fields = {**fields, "filename": os.path.basename(data)}
+    if fields.get("filename") and not fields.get("type"):
+        fields = {**fields, "type": _guess(fields["filename"] or b"")}
+    part = MimePartEngine()
+    part._begin(form)
+    part._fields = fields
+    part._content = (kind, data)
+    form._parts.append(part)
+
+
+def _guess(filename: bytes) -> bytes:
+    """libcurl's own guess for files."""
+    return _TYPES.get(os.path.splitext(filename)[1].lower(), b"application/octet-stream")
+
+
+_TYPES = {
+    b".gif": b"image/gif",
+    b".jpg": b"image/jpeg",
+    b".jpeg": b"image/jpeg",
+    b".png": b"image/png",
+    b".svg": b"image/svg+xml",
+    b".txt": b"text/plain",
+    b".htm": b"text/html",
+    b".html": b"text/html",
+    b".pdf": b"application/pdf",
+    b".xml": b"application/xml",
+}

@@ -21,6 +21,7 @@ from libcurl.raw import LOADED, LOADED_TEXT
 from libcurl.sockets.policy import AddressRefused, place
 from libcurl.sockets.proxies import Proxy, for_url, of_environment
 from libcurl.sockets.scopes import plain
+from libcurl.sockets.tool import as_set
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from libcurl.address import Address
     from libcurl.engine import Engine
     from libcurl.options import Option
-    from libcurl.sockets.tool import Set
+    from libcurl.sockets.tool import Set, Sockets
 
 _BAD: int = lib.CURL_SOCKET_BAD
 _IPCXN = lib.CURLSOCKTYPE_IPCXN
@@ -44,7 +45,6 @@ _PRE_PROXY = by_name["pre_proxy"]
 _PROXYPORT = by_name["proxyport"]
 _FRESH = by_name["fresh_connect"]
 _FOLLOW = by_name["followlocation"]
-_SHARE = lib.CURLOPT_SHARE
 _CONNECT_TO = by_name["connect_to"]
 
 #: PREREQFUNCTION came with 7.80.
@@ -62,7 +62,6 @@ class Binding:
         "by_default",
         "environment",
         "native",
-        "opened",
         "options",
         "pinned",
         "proxies",
@@ -77,10 +76,8 @@ class Binding:
         self.tools = tools
         #: Whether a multi or a share has given it to a handle that had none.
         self.by_default = by_default
-        #: The latest refusal of this transfer, until a request goes out.
+        #: The latest refusal; C knows whether it counts (`refusing`).
         self.refusal: AddressRefused | None = None
-        #: Whether a socket was opened since the last request.
-        self.opened = False
         #: Whether CURLOPT_PROXY is set to something of ours.
         self.pinned = False
         #: The proxies that this transfer may use, all of them allowed.
@@ -99,22 +96,38 @@ class Binding:
         elif tools.requests:
             raise needs("CURLOPT_PREREQFUNCTION", "7.80.0")
 
-    def install(self, handle: Engine) -> None:
-        """Set the callbacks. RuntimeError where the user has set one of them."""
+    def claim(self, handle: Engine, previous: Binding | None) -> None:
+        """RuntimeError where the user has set a callback that the set needs."""
         for option in self.options:
-            taken = option in handle._callbacks or (option is _CLOSER and handle._closer is not None)
-            if taken:
+            if previous is not None and option in previous.options:
+                continue
+            if option in handle._callbacks or (option is _CLOSER and handle._closer is not None):
                 raise RuntimeError(
-                    f"sockets= wants CURLOPT_{option.name.upper()}, which is set: put yours into the "
+                    f"sockets= needs CURLOPT_{option.name.upper()}, which is set: put yours into the "
                     "set, with | or libcurl.sockets.Callbacks"
                 )
+
+    def keep(self, handle: Engine, option: Option, function: object) -> None:
+        """RuntimeError where the user wants to set a callback that is the set's."""
+        if option in self.options and function is not getattr(handle, option.slot, None):
+            raise RuntimeError(
+                f"CURLOPT_{option.name.upper()} belongs to sockets=: put yours into the set, with | or "
+                "libcurl.sockets.Callbacks, or set(sockets=None) first"
+            )
+
+    def install(self, handle: Engine) -> None:
+        """Set the callbacks."""
+        tools = self.tools
         handle._set_callback(_OPENER, self.open)
         if _TUNER in self.options:
-            handle._set_callback(_TUNER, self.tune)
+            handle._set_callback(_TUNER, tools.only_tuner() or self.tune)
         if _CLOSER in self.options:
-            handle._set_closer(_CLOSER, self.tools.close)
+            handle._set_closer(_CLOSER, tools.close if tools.logs else tools.closer)
         if _REQUEST in self.options:
             handle._set_callback(_REQUEST, self.request)
+        if len(tools.policies) == 1 and not tools.requests:
+            opens = tools.opener is None and not (tools.routes or tools.logs)
+            lib.easy_set_verdicts(self.native, tools.policies[0]._allowed, opens)
 
     def remove(self, handle: Engine) -> None:
         """Take back what was set."""
@@ -124,6 +137,7 @@ class Binding:
             else:
                 handle._set_callback(option, None)
         native = self.native
+        lib.easy_set_verdicts(native, ffi.NULL, 0)
         settings = handle._settings
         if self.pinned and _PROXY not in settings:
             lib.easy_set_text(native, _PROXY.id, ffi.NULL)
@@ -137,11 +151,10 @@ class Binding:
 
     def begin(self, handle: Engine, shared: bool) -> None:
         """A transfer begins, in a multi of the user's if `shared`. Raises what keeps it from beginning."""
-        self.refusal = None
-        self.opened = False
         tools = self.tools
-        for begin in tools.begins:
-            begin(handle)
+        if tools.begins:
+            for begin in tools.begins:
+                begin(handle)
         if tools.policies:
             self._settle_proxies(handle)
             if not _TELLS:
@@ -180,12 +193,13 @@ class Binding:
         if _PROXY in settings:
             if settings[_PROXY]:
                 self._admit(settings[_PROXY], settings.get(_PROXYPORT, 0), "proxy")
-            return
-        pin = b""
-        if self.environment:
+        elif self.environment:
             pin = self._of_environment(handle)
-        lib.easy_set_text(self.native, _PROXY.id, ffi.NULL if pin is None else pin)
-        self.pinned = True
+            lib.easy_set_text(self.native, _PROXY.id, ffi.NULL if pin is None else pin)
+            self.pinned = True
+        elif not self.pinned:
+            lib.easy_set_text(self.native, _PROXY.id, b"")
+            self.pinned = True
 
     def _of_environment(self, handle: Engine) -> Any:
         """What CURLOPT_PROXY is to be, the environment naming proxies: b"" for none, None to leave it to libcurl."""
@@ -223,8 +237,9 @@ class Binding:
         """OPENSOCKETFUNCTION."""
         tools = self.tools
         asked = address._raw
-        for route in tools.routes:
-            route(purpose, address)
+        if tools.routes:
+            for route in tools.routes:
+                route(purpose, address)
         opener = tools.opener
         checks = bool(tools.policies)
         if checks and tools.faithful:
@@ -243,7 +258,6 @@ class Binding:
                     _dispose(given)
             if not allowed:
                 return _BAD
-        self.opened = True
         if tools.logs and given != _BAD:
             for log in tools.logs:
                 log._opened(self, purpose, asked, address, given)
@@ -260,6 +274,7 @@ class Binding:
             verdict = policy._verdict(raw)
             if not verdict.allowed and not (self.proxies and self._is_proxy(raw)):
                 self.refusal = self._refused(raw, asked, verdict.rule, verdict.reason)
+                self.native.refusing = True
                 return False
         return True
 
@@ -297,8 +312,6 @@ class Binding:
             ends = (primary_ip, local_ip, primary_port, local_port)
             if not (tools.translates and self._known(ends)):
                 self._check_again(primary_ip, primary_port)
-        self.opened = False
-        self.refusal = None
         for request in tools.requests:
             answer = request(primary_ip, local_ip, primary_port, local_port)
             if answer:
@@ -308,7 +321,7 @@ class Binding:
     def _known(self, ends: tuple[str, str, int, int]) -> bool:
         """Whether a connection, by both its ends, is one that was checked when its socket was opened."""
         approved = self.tools.approved
-        if self.opened:
+        if self.native.fresh:
             if len(approved) >= _APPROVED_MOST:
                 approved.clear()
             approved[ends] = None
@@ -334,7 +347,7 @@ class Binding:
     def error(self, code: int, error: Exception) -> Exception:
         """The exception for a CURLcode: the refusal, where that has left no address."""
         refusal, self.refusal = self.refusal, None
-        if refusal is None or code not in _NONE_LEFT:
+        if refusal is None or not self.native.refusing or code not in _NONE_LEFT:
             return error
         refusal.__cause__ = error
         return refusal
@@ -347,6 +360,31 @@ class Binding:
         url = ffi.string(text[0]).decode("utf-8", "surrogateescape")
         lib.easy_free_text(text[0])
         return without_secrets(url)
+
+
+def bind(handle: Engine, value: Sockets | None, by_default: bool = False) -> Set | None:
+    """Give a handle its `sockets`, or none; return the set. By default: unless it has some of its own."""
+    if handle._in_transfer():
+        raise RuntimeError("sockets cannot be changed during a transfer")
+    previous = handle._sockets
+    binding = None
+    if value is not None:
+        tools = as_set(value)
+        if by_default and previous is not None:
+            if previous.tools is tools or not previous.by_default:
+                return previous.tools
+        binding = Binding(handle, tools, by_default)
+        binding.claim(handle, previous)
+        if previous is not None and previous.tools is tools:
+            binding.used = previous.used
+    if previous is not None:
+        previous.remove(handle)
+    handle._sockets = None
+    if binding is None:
+        return None
+    binding.install(handle)
+    handle._sockets = binding
+    return binding.tools
 
 
 def without_secrets(url: str) -> str:
@@ -373,16 +411,16 @@ def _socket(address: Address) -> int:
 def _destination(given: Any, address: Address) -> bytes:
     """Where a socket leads: to its peer if it has one, else to where libcurl will connect it."""
     try:
-        if isinstance(given, int):
-            found = socket(fileno=given)
-            try:
-                peer = found.getpeername()
-            finally:
-                found.detach()
-        else:
-            peer = given.getpeername()
+        fd = given if isinstance(given, int) else given.fileno()
+        if not lib.socket_connected(fd):
+            return address._raw
+        found = socket(fileno=fd)
     except (AttributeError, OSError, TypeError):
-        return address._raw
+        return address._raw  # it is no socket, and will be refused for that
+    try:
+        peer = found.getpeername()
+    finally:
+        found.detach()
     return _pack(peer) if peer else _family(AF_UNIX)
 
 

@@ -6,10 +6,11 @@ import gc
 import os
 import sys
 import threading
-from _socket import AF_UNIX, IPPROTO_TCP, socket
+from _socket import IPPROTO_TCP, socket
 from time import time
 
 from libcurl._native import lib
+from libcurl.address import _family
 from libcurl.sockets.policy import place, written
 from libcurl.sockets.tool import Set, Tool
 
@@ -191,9 +192,8 @@ class SocketLog(Tool):
         fd = given if isinstance(given, int) else given.fileno()
         name = "connect" if purpose == lib.CURLSOCKTYPE_IPCXN else "listen"
         options = "; ".join(binding.tools.options)
-        used = place(address._raw) if address.family != AF_UNIX or address._raw != asked else ""
-        if address.family == AF_UNIX and address._raw == asked:
-            used = place(asked)
+        # A socket that was handed over connected may be of another family, without a name.
+        used = place(address._raw) if address._raw[:2] == _family(address.family) else ""
         record = SocketRecord(fd, name, place(asked), used, binding._url(), options)
         self.records.append(record)
         self._open[fd] = record

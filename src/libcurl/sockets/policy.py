@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from _socket import AF_INET, AF_INET6, AF_UNIX, inet_pton
 
+from libcurl._native import ffi, lib
 from libcurl.address import _ORDER, Address, _pack
 from libcurl.sockets.proxies import Proxy
 from libcurl.sockets.scopes import GLOBAL, SCOPES, Network, embedded, plain, scope
@@ -201,7 +202,7 @@ class AddressPolicy(Tool):
     Immutable, and shared by any number of handles and threads.
     """
 
-    __slots__ = ("_name", "_reported", "_verdicts", "listen", "proxies", "rules")
+    __slots__ = ("_allowed", "_name", "_reported", "_verdicts", "listen", "proxies", "rules")
 
     def __init__(
         self, *rules: Rule, proxies: Iterable[str] | bool = (), listen: bool = False
@@ -218,6 +219,10 @@ class AddressPolicy(Tool):
         )
         self.listen = bool(listen)
         self._name = "AddressPolicy"
+        #: What C need not ask about (`_native/verdicts.c`).
+        self._allowed = ffi.gc(lib.verdicts_new(), lib.verdicts_free)
+        if not self._allowed:
+            raise MemoryError
         self._verdicts: dict[bytes, Verdict] = {}
         self._reported: dict[tuple[str, int], Verdict] = {}
 
@@ -294,6 +299,9 @@ class AddressPolicy(Tool):
             if len(self._verdicts) >= _VERDICTS_MOST:
                 self._verdicts.clear()
             self._verdicts[raw] = verdict
+            self._tell_c(raw, verdict)
+        elif verdict.allowed:
+            self._tell_c(raw, verdict)
         return verdict
 
     def _verdict_reported(self, host: str, port: int) -> Verdict:

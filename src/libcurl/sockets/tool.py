@@ -154,6 +154,17 @@ class Set(Tool):
         """Whether a connection may lead elsewhere than libcurl knows."""
         return bool(self.routes) or not self.faithful
 
+    def only_tuner(self) -> Callable[[int, int], int | None] | None:
+        """The one that libcurl may call without any detour, if there is nothing else to do."""
+        return self.tuners[0] if len(self.tuners) == 1 and not self.logs else None
+
+    def bind_by_default(self, handle: Engine) -> None:
+        """For a handle that has come to a multi or a share, and has no `sockets` of its own."""
+        from libcurl.sockets.binding import bind
+
+        if not handle._in_transfer():
+            bind(handle, self, by_default=True)
+
     def close(self, fd: int) -> int | None:
         """CLOSESOCKETFUNCTION."""
         for log in self.logs:
