@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ from setuptools import Extension
 from setuptools.build_meta import *  # noqa: F403  (this file is the build backend)
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
+
+# It is no news to whoever builds that setuptools may yet change how it reads pyproject.toml.
+warnings.filterwarnings("ignore", message=".*ext-modules", module="setuptools")
 
 ROOT = Path(__file__).resolve().parent
 PACKAGE = ROOT / "src" / "libcurl"

@@ -231,6 +231,10 @@ def take(given: Any) -> int:
         )
     if given.fileno() < 0:
         raise TypeError(f"CURLOPT_OPENSOCKETFUNCTION returned a closed {type(given).__name__}")
+    if lib.socket_family(given.fileno()) < 0:
+        raise TypeError(
+            f"CURLOPT_OPENSOCKETFUNCTION returned {type(given).__name__}, which is no socket"
+        )
     return index(given.detach())
 
 
@@ -238,5 +242,5 @@ def _family_of(fd: int) -> int:
     """The family of a socket. What is no socket (0 would be stdin) is left alone."""
     found: int = lib.socket_family(fd)
     if found < 0:
-        raise OSError(-found, f"CURLOPT_OPENSOCKETFUNCTION returned {fd}: {os.strerror(-found)}")
+        raise ValueError(f"CURLOPT_OPENSOCKETFUNCTION returned {fd}: {os.strerror(-found)}")
     return found

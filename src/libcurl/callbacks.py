@@ -360,6 +360,14 @@ def python_opensocket(easy: int, purpose: int, address: Any) -> int:
     return open_socket(opener, handle._purpose(purpose), address, handle._checks_sockets)
 
 
+@ffi.def_extern(error=0, onerror=failed)
+def python_judge(easy: int, fd: int, purpose: int, address: Any, asked: Any) -> bool:
+    """Whether an address policy allows what the opener has opened."""
+    handle: Any = handles[easy]()
+    allowed: bool = handle._sockets.judge(fd, purpose, address, asked)
+    return allowed
+
+
 @ffi.def_extern(error=lib.CURL_SOCKOPT_ERROR, onerror=failed)
 def python_sockopt(easy: int, fd: int, purpose: int) -> int:
     """CURLOPT_SOCKOPTFUNCTION."""

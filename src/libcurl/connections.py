@@ -59,7 +59,8 @@ class Closer:
         self.id: int = lib.new_id()
         self.function = function
         self.setter: Callable[[], Setter | None] = ref(setter)
-        self.caches: list[ConnectionCache] = []
+        #: By weak reference: without its caches nobody calls it.
+        self.caches: list[Callable[[], ConnectionCache | None]] = []
         self.holders = 1  # the easy that set it, and successors
         self.predecessor: Closer | None = None
         closers[self.id] = ref(self)
@@ -69,6 +70,10 @@ class Closer:
         predecessor.holders += 1
         self.predecessor = predecessor
 
+    def held_by(self) -> list[ConnectionCache]:
+        """The caches whose connections may call it."""
+        return [cache for found in self.caches if (cache := found()) is not None]
+
     def release(self) -> None:
         """One holder less. Dropped at once, unless a descriptor is booked under it."""
         closer: Closer | None = self
@@ -77,15 +82,15 @@ class Closer:
             if closer.holders:
                 return
             if lib.sockets_booked(closer.id):
-                for cache in closer.caches:
+                for cache in closer.held_by():
                     cache.released = True
                 return
             closer = closer._drop()
 
     def _drop(self) -> Closer | None:
         """Nobody can call it any more. Returns the predecessor, whose holder it was."""
-        for cache in self.caches:
-            del cache.closers[self.id]
+        for cache in self.held_by():
+            cache.closers.pop(self.id, None)
         self.caches = []
         closers.pop(self.id, None)
         predecessor, self.predecessor = self.predecessor, None
@@ -95,7 +100,7 @@ class Closer:
 class ConnectionCache:
     """What keeps the closers of one of libcurl's connection caches alive."""
 
-    __slots__ = ("closers", "released")
+    __slots__ = ("__weakref__", "closers", "released")
 
     def __init__(self) -> None:
         self.closers: dict[int, Closer] = {}
@@ -105,7 +110,7 @@ class ConnectionCache:
         """Connections of this cache may call `closer` from now on."""
         if closer.id not in self.closers:
             self.closers[closer.id] = closer
-            closer.caches.append(self)
+            closer.caches.append(ref(self))
 
     def settle(self) -> None:
         """After a call into libcurl: drop what neither an easy nor a descriptor holds any more."""
@@ -124,9 +129,10 @@ class ConnectionCache:
     def destroyed(self) -> None:
         """After libcurl has destroyed the cache."""
         for closer in list(self.closers.values()):
-            closer.caches.remove(self)
-            del self.closers[closer.id]
-            if closer.caches:
+            # Where a cycle is collected the references to both of them are dead already.
+            closer.caches = [found for found in closer.caches if found() not in (None, self)]
+            self.closers.pop(closer.id, None)
+            if closer.held_by():
                 closers[closer.id] = ref(closer)
                 continue
             lib.sockets_forget(closer.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from _io import BufferedReader, BufferedWriter, FileIO
-from _stat import S_ISREG
+from stat import S_ISREG
 
 from libcurl._native import ffi, lib
 from libcurl.engine import Engine
@@ -81,7 +81,7 @@ def set_readdata(handle: Engine, option: Option, source: Any) -> None:
             raise option.refused(source, "bytes, a file opened in binary mode or an iterator of bytes")
         if hasattr(source, "read"):
             size, read, seek = _from_file(native, source)
-        elif (memory := _memory(source)) is not None:
+        elif (memory := memory(source)) is not None:
             size = len(memory)
         elif hasattr(source, "__iter__"):
             read = iterator_source(iter(source))
@@ -107,13 +107,19 @@ def set_readdata(handle: Engine, option: Option, source: Any) -> None:
         lib.easy_set_number(native, lib.CURLOPT_POSTFIELDSIZE_LARGE, size)
 
 
-def _memory(source: Any) -> Any:
-    """A buffer that C can read, and that pins its object; None for what has no buffer."""
+def memory(source: Any) -> Any:
+    """A buffer that C can read, and that pins its object; None for what has no buffer.
+
+    Never of a memoryview itself: where both are garbage in a cycle, CPython may clear that first, and
+    crashes when the buffer lets go of it.
+    """
     try:
         view = memoryview(source)
     except TypeError:
         return None
-    return ffi.from_buffer("char[]", view if view.contiguous else bytes(view))
+    if isinstance(source, memoryview) or not view.contiguous:
+        source = bytes(view)
+    return ffi.from_buffer("char[]", source)
 
 
 def _place(file: Any) -> tuple[int, int]:

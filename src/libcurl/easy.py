@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Easy"]
 
 _unpack = ffi.unpack
+_fetch = lib.easy_fetch
 _purposes: dict[int, int] = {}  # the members of SockType, once there is a callback to show them to
 
 
@@ -92,7 +93,9 @@ class Easy(Engine):
         for one that libcurl could not take, NotSupported for an option that the loaded libcurl
         lacks, Error for what it refuses.
         """
-        self._set_many(options)  # type: ignore[arg-type]
+        memo = self._memo
+        if memo is None or memo[0] != options or not self._set_again(memo):
+            self._memo = self._set_many(options)  # type: ignore[arg-type]
 
     def setopt(self, option: int | str, value: Any) -> None:
         """Set one option (curl_easy_setopt): an `Opt`, its number, or its name; None unsets."""
@@ -143,11 +146,38 @@ class Easy(Engine):
 
     def fetch(self) -> bytes:
         """perform(), and the body, which is never copied where its length is known beforehand."""
-        if self._lent is None:
-            self._register()
-            self._lent = b""
-        self.perform()
+        view = self._view
+        if view is None:
+            view = self._prepare_fetch()
+        if view is None:
+            self.perform()
+            return self.body
+        handle = self._handle
+        self._body = None
+        try:
+            size = _fetch(handle, SLICE)
+            if size >= 0:
+                body: bytes = view[:size]
+                return body
+            code = handle.answer
+            while code == _RUNNING:
+                code = _continue(handle, SLICE)
+        except BaseException:
+            self._give_up()
+            raise
+        self._after(code)
         return self.body
+
+    def _prepare_fetch(self) -> Any:
+        """Where small bodies will be seen, unless there is more to do in Python than to look there."""
+        self._check()
+        self._register()
+        if not self._handle.attention:
+            first = lib.easy_first(self._handle)
+            if not first:
+                raise MemoryError
+            self._view = ffi.buffer(first, lib.FIRST_ROOM)
+        return self._view
 
     @property
     def body(self) -> bytes:
@@ -169,8 +199,8 @@ class Easy(Engine):
         if not self._collects():
             raise ValueError("a transfer with a writefunction or writedata cannot be streamed")
         self._body = None
-        if self._sockets is not None:
-            self._prepare()
+        if self._sockets is not None and not handle.performing:
+            self._sockets.begin(self)
         code = _RUNNING
         handle.streams = True
         try:
@@ -215,9 +245,10 @@ class Easy(Engine):
         Returns how many bytes went out; raises NotReady where the socket would have to be waited
         for.
         """
-        buffer = ffi.from_buffer(data)
         sent = ffi.new("size_t *")
-        self._after(lib.easy_send(self._handle, buffer, len(buffer), sent))
+        with ffi.from_buffer(data) as buffer:
+            code = lib.easy_send(self._handle, buffer, len(buffer), sent)
+        self._after(code)
         return int(sent[0])
 
     def recv(self, size: int) -> bytes:

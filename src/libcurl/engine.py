@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    # What was set, by name; the same for C, as list and bytes or packed; the same by option.
+    Memo = list[Any]
+
     from libcurl.multi_engine import MultiEngine
     from libcurl.share_engine import ShareEngine
     from libcurl.sockets.binding import Binding
@@ -41,6 +44,7 @@ SLICE = 100
 _perform = lib.easy_perform
 _continue = lib.easy_continue
 _RUNNING = lib.HANDLE_RUNNING
+_set_packed = lib.easy_set_many
 _unpack = ffi.unpack
 _REPLACED = 0  # no option's number
 
@@ -69,9 +73,11 @@ class Engine:
         "_handle",
         "_kept",
         "_lent",
+        "_memo",
         "_multi",
         "_settings",
         "_share",
+        "_view",
         "_sockets",
         *SLOTS,
     )
@@ -93,9 +99,11 @@ class Engine:
     _exception: BaseException | None
     _kept: dict[int, Any] | None
     _lent: bytes | None
+    _memo: Memo | None
     _multi: MultiEngine | None
     _settings: dict[Option, Any]
     _share: ShareEngine | None
+    _view: Any
     _sockets: Binding | None
 
     # -- Life ------------------------------------------------------------------------------------
@@ -109,7 +117,7 @@ class Engine:
             raise MemoryError("curl_easy_init failed")
         self._handle = ffi.gc(handle, lib.easy_free)
         self._body = self._cache = self._closer = self._exception = self._kept = None
-        self._lent = self._multi = self._share = self._sockets = None
+        self._lent = self._memo = self._multi = self._share = self._sockets = self._view = None
         self._callbacks = ()
         self._settings = {}
 
@@ -234,8 +242,8 @@ class Engine:
     def _transfer(self) -> int:
         """Perform in slices, with signals heard in between. Returns the CURLcode."""
         handle = self._handle
-        if self._sockets is not None:
-            self._prepare()
+        if self._sockets is not None and not handle.performing:
+            self._sockets.begin(self)
         self._body = None
         if self._kept is not None:
             self._flush()
@@ -244,21 +252,26 @@ class Engine:
             while code == _RUNNING:
                 code = _continue(handle, SLICE)
         except BaseException:
-            lib.easy_abandon(handle)
-            for cache in self._caches():
-                cache.settle()
-            exceptions = self._take_exceptions()
-            if handle.closing:
-                exceptions += self._close()
-            for exception in exceptions:
-                report(exception, self)
+            self._give_up()
             raise
         return code
 
-    def _prepare(self, multi: bool = False) -> None:
-        """Before a transfer: what the tools of `sockets` have to say; an exception, and there is none."""
-        if self._sockets is not None and not self._in_transfer():
-            self._sockets.begin(self, multi)
+    def _give_up(self) -> None:
+        """A signal handler has raised between two slices: the transfer is over."""
+        handle = self._handle
+        lib.easy_abandon(handle)
+        for cache in self._caches():
+            cache.settle()
+        exceptions = self._take_exceptions()
+        if handle.closing:
+            exceptions += self._close()
+        for exception in exceptions:
+            report(exception, self)
+
+    def _attend(self) -> None:
+        """From now on there is something to do in Python before or after every transfer."""
+        self._handle.attention = True
+        self._view = None
 
     def _flush(self) -> None:
         """Before a transfer: what the user has written to its file comes first."""
@@ -301,7 +314,7 @@ class Engine:
         body = self._lent
         if not handle.lent or body is None or len(body) != size:
             body = _unpack(collected.data, size) if size else b""
-        self._lent = b""
+        self._lent = None
         lib.easy_body_taken(handle)
         return body
 
@@ -370,8 +383,11 @@ class Engine:
 
     # -- Options ---------------------------------------------------------------------------------
 
-    def _set_many(self, options: dict[str, Any]) -> None:
-        """Set options by name, in order; those that C can take together go in one call."""
+    def _set_many(self, options: dict[str, Any]) -> Memo | None:
+        """Set options by name, in order; those that C can take together go in one call.
+
+        Returns what is needed to set the same again, where it is no more than that one call.
+        """
         batch: list[tuple[Option, Any]] = []
         settings: list[int] = []
         texts: list[bytes] = []
@@ -401,14 +417,32 @@ class Engine:
             self._set_batch(batch, settings, b"".join(texts))
         if unset:
             self._unset(unset)
+        if len(batch) < len(options) or any(option.id in METHODS for option, _ in batch):
+            return None
+        return [options, settings, b"".join(texts), dict(batch)]
+
+    def _set_again(self, memo: Memo) -> bool:
+        """Set what has been set before. Whether that worked; why not is told by _set_many."""
+        if type(memo[1]) is list:
+            memo[1] = ffi.new("int64_t[]", memo[1])
+            memo[2] = ffi.new("char[]", memo[2])
+        settings = memo[3]
+        if _set_packed(self._handle, memo[1], len(settings), memo[2]):
+            return False
+        if self._settings:
+            for option, value in settings.items():
+                self._remember(option, value)
+        else:
+            self._settings = settings.copy()
+        return True
 
     def _set_batch(self, batch: list[tuple[Option, Any]], settings: list[int], texts: bytes) -> None:
-        done = ffi.new("int *")
-        code = lib.easy_set_many(self._handle, settings, len(batch), texts, done)
-        for option, value in batch[: done[0]]:
+        code = _set_packed(self._handle, settings, len(batch), texts)
+        done = len(batch) if not code else 0 if code in REFUSALS else self._handle.done
+        for option, value in batch[:done]:
             self._remember(option, value)
         if code:
-            failed, value = batch[done[0]] if done[0] < len(batch) else batch[0]
+            failed, value = batch[done]
             raise self._option_error(code, failed, value)
 
     def _set(self, option: Option, value: Any) -> None:
@@ -600,6 +634,7 @@ class Engine:
             raise self._option_error(code, option, function)
         if closer is not None:
             self._register()
+            self._attend()
             if self._cache is None:
                 self._cache = ConnectionCache()
             for cache in self._caches():
@@ -633,6 +668,7 @@ class Engine:
             raise RuntimeError("CURLOPT_SHARE cannot be changed during a transfer or in a multi")
         if code:
             raise self._option_error(code, option, share)
+        self._attend()
         left, self._share = self._share, share
         if share is not None:
             self._joins(share._cache)
@@ -644,6 +680,7 @@ class Engine:
         kept = self._kept
         if kept is None:
             kept = self._kept = {}
+        self._attend()
         if not self._in_transfer():
             kept.pop(_REPLACED, None)
         elif option in kept:

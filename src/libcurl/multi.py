@@ -180,7 +180,14 @@ class Multi(MultiEngine):
         """
         self._drive("step")
         while self._easies or self._done:
-            yield from self._results(SLICE)
+            self._results(SLICE)
+            done = iter(self._done)
+            self._done = []
+            try:
+                yield from done  # type: ignore[misc]
+            except BaseException:
+                self._done = [*done, *self._done]  # this run was left: for the next one
+                raise
 
     def step(self) -> list[Result]:
         """Do all that is ready, without waiting; return what has finished as (easy, error).
@@ -188,15 +195,21 @@ class Multi(MultiEngine):
         To be called whenever `fileno()` is readable. What has finished has left the multi.
         """
         self._drive("step")
-        return self._results(0)
-
-    def _results(self, milliseconds: int) -> list[Result]:
-        done = self._step(milliseconds)
-        for position, (_, error) in enumerate(done):
-            if error is not None and not isinstance(error, Exception):
-                self._done = done[:position] + done[position + 1 :] + self._done
-                raise error
+        self._results(0)
+        done = self._done
+        self._done = []
         return done  # type: ignore[return-value]
+
+    def _results(self, milliseconds: int) -> None:
+        """What has finished, into `_done`. KeyboardInterrupt and SystemExit come out by themselves."""
+        self._step(milliseconds)
+        if self._failures:
+            for result in self._done:
+                error = result[1]
+                if error is not None and not isinstance(error, Exception):
+                    self._done.remove(result)
+                    raise error
+            self._failures = False
 
     def _poll(self, milliseconds: int) -> None:
         """For a thread: wait until `step` has something to do, where there is no descriptor to tell."""
@@ -222,8 +235,8 @@ class Multi(MultiEngine):
         """Do all that is ready, without waiting (curl_multi_perform). How many transfers still run."""
         self._drive("perform")
         running = ffi.new("int *")
-        self._after(lib.multi_perform(self._handle, running))
-        return int(running[0])
+        ended = self._after(lib.multi_perform(self._handle, running))
+        return int(running[0]) - ended
 
     def poll(self, timeout_ms: int = 1000, extra: Iterable[tuple[int, int]] = ()) -> list[int]:
         """Wait for something to do, at most `timeout_ms` (curl_multi_poll). `wakeup` ends it.
@@ -314,8 +327,8 @@ class Multi(MultiEngine):
         self._drive("socket_action")
         running = ffi.new("int *")
         code = lib.multi_socket_action(self._handle, index(fd), index(events), running)
-        self._after(code)
-        return int(running[0])
+        ended = self._after(code)
+        return int(running[0]) - ended
 
     def assign(self, fd: int, data: object) -> None:
         """Let `data` be what the socketfunction gets for this descriptor (curl_multi_assign).
@@ -353,11 +366,21 @@ class Multi(MultiEngine):
         """The pushfunction's answer; an accepted handle joins this multi."""
         easy: Easy = Easy.__new__(type(parent) if parent is not None else Easy)
         easy._begin(pushed)
-        answer = self._callbacks[lib.CURLMOPT_PUSHFUNCTION](parent, easy, headers)
-        answer = lib.CURL_PUSH_DENY if answer is None else index(answer)
+        handle = easy._handle
+        answer: int = lib.CURL_PUSH_DENY
+        lib.easy_enter(handle)
+        try:
+            given = self._callbacks[lib.CURLMOPT_PUSHFUNCTION](parent, easy, headers)
+            if given is not None and not handle.closing:
+                answer = index(given)
+        finally:
+            lib.easy_leave(handle)
+            if answer != lib.CURL_PUSH_OK:  # libcurl frees what was not accepted
+                lib.easy_renounce(handle)
+                easy._closed()
         if answer == lib.CURL_PUSH_OK:
             easy._multi = self
-            self._easies[easy._handle.id] = easy
+            self._easies[handle.id] = easy
             easy._joins(self._cache)
         return answer
 

@@ -40,6 +40,7 @@ class MultiEngine:
         "_done",
         "_easies",
         "_exception",
+        "_failures",
         "_halted",
         "_handle",
         "_sockets",
@@ -55,6 +56,7 @@ class MultiEngine:
     _done: list[tuple[Engine, BaseException | None]]
     _easies: dict[int, Engine]
     _exception: BaseException | None
+    _failures: bool
     _halted: list[Engine]
     _sockets: Set | None
 
@@ -71,6 +73,7 @@ class MultiEngine:
         self._done = []
         self._easies = {}
         self._exception = None
+        self._failures = False
         self._halted = []
         self._sockets = None
         handles[self._handle.id] = ref(self)
@@ -154,13 +157,17 @@ class MultiEngine:
         """Hook: the face's exception for a CURLMcode."""
         return MultiError(code, message)
 
-    def _after(self, code: int) -> None:
-        """After a call into libcurl: raise what belongs to the call, end what was halted."""
+    def _after(self, code: int) -> int:
+        """After a call into libcurl: raise what belongs to the call, end what was halted.
+
+        Returns how many transfers that still ran were ended.
+        """
         handle = self._handle
         if self._cache.released and not handle.inside.depth:
             self._cache.settle()
+        ended = 0
         if self._halted and not handle.inside.depth:
-            self._end_halted()
+            ended = self._end_halted()
         exception, self._exception = self._exception, None
         if exception is not None:
             handle.failed = False
@@ -169,19 +176,23 @@ class MultiEngine:
             raise connections.take_interruptions()[0]
         if code:
             raise self._error(code)
+        return ended
 
-    def _end_halted(self) -> None:
+    def _end_halted(self) -> int:
         """Transfers that a callback stopped: libcurl has been told of most, the rest are taken out."""
         self._read_messages()
         halted, self._halted = self._halted, []
         self._handle.halted = False
         finished = [easy for easy, _ in self._done]
+        ended = 0
         for easy in halted:
             if easy._multi is self and easy not in finished:
                 self._take_out(easy)
+                ended += 1
                 refused = easy._handle.refused
                 code = lib.CURLE_WRITE_ERROR if refused else lib.CURLE_ABORTED_BY_CALLBACK
-                self._done.append((easy, easy._outcome(code)))
+                self._finished(easy, code)
+        return ended
 
     # -- Easies ----------------------------------------------------------------------------------
 
@@ -192,8 +203,8 @@ class MultiEngine:
         handle = easy._handle
         if self._sockets is not None:
             self._sockets.bind_by_default(easy)
-        if easy._sockets is not None:
-            easy._prepare(multi=True)
+        if easy._sockets is not None and not easy._in_transfer():
+            easy._sockets.begin(easy, shared=True)
         code = _add(self._handle, handle)
         if code:
             if code == lib.CURLM_ADDED_ALREADY:
@@ -238,27 +249,50 @@ class MultiEngine:
         count = handle.results_count
         if count:
             pairs = iter(_unpack(handle.results, 2 * count))
+            handle.results_count = 0
             for number, result in zip(pairs, pairs, strict=True):
                 easy = self._easies[number]
-                self._done.append((easy, easy._outcome(result)))
+                if not easy._handle.joined:
+                    self._forget(easy)
+                self._finished(easy, result)
 
-    def _step(self, milliseconds: int) -> list[tuple[Engine, BaseException | None]]:
-        """Drive (multi_step of C); what has finished, out of the multi."""
+    def _finished(self, easy: Engine, code: int) -> None:
+        """A transfer has ended: into `_done` with it."""
+        outcome = easy._outcome(code)
+        self._done.append((easy, outcome))
+        if outcome is not None:
+            self._failures = True
+
+    def _step(self, milliseconds: int) -> None:
+        """Drive (multi_step of C). What has finished is out of the multi then, and in `_done`.
+
+        An interrupt can come between any two lines, and most come when C has just returned: what has
+        finished is in C's results then, in `results` or in `_done`.
+        """
         handle = self._handle
         code = lib.multi_step(handle, milliseconds)
         count = handle.results_count
-        done = self._done
         if count and not code:
             easies = self._easies
+            done = self._done
             pairs = iter(_unpack(handle.results, 2 * count))
-            for number in pairs:
-                easy = easies.pop(number)
-                easy._multi = None
-                result = next(pairs)
-                if result or easy._exception is not None or easy._share is not None:
-                    done.append((easy, easy._outcome(result)))
-                else:
-                    done.append((easy, None))
+            results = zip(pairs, pairs)  # noqa: B905
+            handle.results_count = 0
+            try:
+                for number, result in results:
+                    easy = easies[number]
+                    del easies[number]
+                    easy._multi = None
+                    if result or easy._exception is not None or easy._share is not None:
+                        self._finished(easy, result)
+                    else:
+                        done.append((easy, None))
+            except BaseException:
+                for number, result in results:
+                    easy = easies[number]
+                    self._forget(easy)
+                    self._finished(easy, result)
+                raise
         if (
             code
             or self._halted
@@ -267,5 +301,3 @@ class MultiEngine:
             or connections.interruptions
         ):
             self._after(code)
-        self._done = []
-        return done

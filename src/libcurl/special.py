@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from libcurl._native import ffi, lib
-from libcurl.data import set_headerdata, set_readdata, set_reader, set_writedata, set_writer
+from libcurl.data import memory, set_headerdata, set_readdata, set_reader, set_writedata, set_writer
 from libcurl.engine import Engine
 from libcurl.options import Option, by_name
 from libcurl.share_engine import ShareEngine
@@ -80,13 +80,10 @@ def set_postfields(handle: Engine, option: Option, value: Any) -> None:
     if isinstance(value, str):
         data = value.encode()
     else:
-        try:
-            data = memoryview(value)
-        except TypeError:
-            raise option.refused(value, "str or a bytes-like object") from None
-        if option.id != _POSTFIELDS or not data.contiguous:
-            data = bytes(data)
-    buffer = ffi.from_buffer(data)
+        data = value if option.id == _POSTFIELDS else bytes(value)
+    buffer = memory(data)
+    if buffer is None:
+        raise option.refused(value, "str or a bytes-like object")
     native = handle._handle
     code = lib.easy_enter(native)
     if not code:

@@ -55,11 +55,12 @@ def ws_send(easy: Engine, data: Any, flags: int | None, fragsize: int) -> int:
     _need("curl_ws_send")
     if flags is None:
         flags = lib.CURLWS_TEXT if isinstance(data, str) else lib.CURLWS_BINARY
-    buffer = ffi.from_buffer(data.encode() if isinstance(data, str) else data)
     sent = ffi.new("size_t *")
-    easy._after(
-        lib.easy_ws_send(easy._handle, buffer, len(buffer), sent, index(fragsize), index(flags))
-    )
+    with ffi.from_buffer(data.encode() if isinstance(data, str) else data) as buffer:
+        code = lib.easy_ws_send(
+            easy._handle, buffer, len(buffer), sent, index(fragsize), index(flags)
+        )
+    easy._after(code)
     return int(sent[0])
 
 

@@ -2,7 +2,7 @@
 
     python tests/conformance/run.py [arguments for pytest]      tests/share_test.py, -k name, -x, ...
 
-Its sdist is fetched by pip, and only tests/ and two files that they read are taken out of it. They run
+Its sdist is fetched by pip, and only tests/ and three files that they read are taken out of it. They run
 in a virtual environment of their own, which has no pycurl: `import pycurl` finds the drop-in there,
 in the processes that tests start too. As root they run in a network namespace, because of fixed ports.
 
@@ -28,11 +28,12 @@ PACKAGES = """
     setuptools>=77
 """.split()
 # setup_test.py is about the build of pycurl's C extension.
-LEFT_OUT = {"setup_test.py"}
+LEFT_OUT = ("tests/setup_test.py",)
+READ_BY_TESTS = ("README.rst", "INSTALL.rst", "pytest.ini")
 
 
 def fetch_tests() -> Path:
-    """tests/ of the sdist, and README.rst and pytest.ini, which they read."""
+    """tests/ of the sdist, and what they read."""
     target = CACHE / PYCURL
     if not target.exists():
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
@@ -41,9 +42,8 @@ def fetch_tests() -> Path:
         with tarfile.open(CACHE / f"{PYCURL}.tar.gz") as sdist:
             for member in sdist:
                 path = member.name.partition("/")[2]
-                if path.startswith("tests/") or path in ("README.rst", "pytest.ini"):
-                    if Path(path).name not in LEFT_OUT:
-                        sdist.extract(member, CACHE)
+                if path.startswith("tests/") and path not in LEFT_OUT or path in READ_BY_TESTS:
+                    sdist.extract(member, CACHE, filter="data")
     return target
 
 
@@ -86,6 +86,10 @@ def run(python: Path, folder: Path, arguments: list[str]) -> dict[str, str]:
     """Run the tests; {test: what became of it}."""
     report = CACHE / "report.xml"
     report.unlink(missing_ok=True)
+    uploads = folder / "tests" / "tmp"
+    shutil.rmtree(uploads, ignore_errors=True)
+    uploads.mkdir()
+    uploads.chmod(0o777)
     command = [str(python), "-m", "pytest", "-q", "-ra", "--timeout=120", f"--junitxml={report}"]
     command += ["-p", "no:cacheprovider", "-o", "junit_family=xunit1", *arguments]
     if os.geteuid() == 0 and shutil.which("unshare"):

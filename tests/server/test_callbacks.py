@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pathlib
+import socket
 import threading
 from typing import Any
 
@@ -632,28 +633,52 @@ def test_options_can_be_set_and_infos_read_in_a_callback(http: Any) -> None:
     assert set(seen) == {302, 200}
 
 
-def test_lists_and_fields_replaced_in_a_transfer_live_to_its_end(http: Any) -> None:
-    """POSTFIELDS is sent while it is replaced: what libcurl points to must stay."""
-    size = 3_000_000
-    body = bytes([65]) * size
-    replaced = False
+def test_a_list_replaced_in_a_transfer_lives_to_its_end() -> None:
+    """SMTP walks through MAIL_RCPT while the server answers: what libcurl points to must stay."""
+    received: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
 
-    def progress(dltotal: int, dlnow: int, ultotal: int, ulnow: int) -> None:
-        nonlocal replaced
-        if ulnow and not replaced:
-            replaced = True
-            easy.set(copypostfields=b"B" * 10, httpheader=["X-Later: 1"])
+        def serve() -> None:
+            with listener.accept()[0] as sock, sock.makefile("rb") as lines:
+                sock.sendall(b"220 hello\r\n")
+                for line in lines:
+                    received.append(line)
+                    data = line.startswith(b"DATA")
+                    sock.sendall(b"354 go on\r\n" if data else b"250 fine\r\n")
+                    if line == b".\r\n":
+                        break
 
-    with Easy(
-        url=http.url + "/post", copypostfields=body, httpheader=["X-Now: 1", "Expect:"],
-        xferinfofunction=progress,
-    ) as easy:  # fmt: skip
-        body_came = easy.fetch()
-        assert replaced
-        assert body_came == body
-        assert http.requests[0].get("X-Now") == "1"
-        assert easy.fetch() == b"B" * 10
-        assert http.requests[1].get("X-Later") == "1"
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        wanted = [f"<reader-{n}@{'x' * 50}.test>" for n in range(20)]
+
+        def replace(line: bytes) -> None:
+            easy.set(mail_rcpt=["<somebody.else@test>"])
+
+        with Easy(
+            url=f"smtp://127.0.0.1:{listener.getsockname()[1]}/",
+            mail_from="<writer@test>",
+            mail_rcpt=wanted,
+            upload=True,
+            readdata=b"Subject: x\r\n\r\nhello\r\n",
+            headerfunction=replace,
+            timeout=5,
+        ) as easy:
+            easy.perform()
+        thread.join(5)
+    rcpt = [line for line in received if line.startswith(b"RCPT")]
+    assert rcpt == [f"RCPT TO:{reader}\r\n".encode() for reader in wanted]
+
+
+def test_fields_cannot_be_replaced_in_a_transfer(http: Any) -> None:
+    def header(line: bytes) -> None:
+        with pytest.raises(RuntimeError, match="POSTFIELDS cannot be changed during a transfer"):
+            easy.set(postfields=b"other")
+
+    with Easy(url=http.url + "/post", postfields=b"hello", headerfunction=header) as easy:
+        assert easy.fetch() == b"hello"
+        easy.set(postfields=b"other")
+        assert easy.fetch() == b"other"
 
 
 def test_unset_and_reset_wait_for_the_end(http: Any) -> None:

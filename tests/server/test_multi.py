@@ -47,9 +47,10 @@ def by_portable_run(multi: Multi) -> Results:
 def by_step(multi: Multi) -> Results:
     """As an event loop does that watches one descriptor."""
     results = []
+    poll = select.poll()
+    poll.register(multi.fileno(), select.POLLIN)
     while len(multi):
-        readable, _, _ = select.select([multi.fileno()], [], [], 10)
-        assert readable, "the multi has nothing more to do, and transfers in it"
+        assert poll.poll(10_000), "the multi has nothing more to do, and transfers in it"
         results += multi.step()
     return results
 
@@ -400,24 +401,16 @@ def test_a_wakeup_of_an_empty_multi_is_over_after_a_step(multi: Multi) -> None:
     assert not select.select([fd], [], [], 0)[0]
 
 
-@pytest.mark.parametrize(
-    "wait",
-    [
-        "list(multi.run())",
-        "multi._handle.portable = True; list(multi.run())",
-        "while multi.perform(): multi.poll(5000)",
-        "while multi.perform(): multi.wait(5000)",
-    ],
-)
 @pytest.mark.parametrize("thread", ["main", "other"])
-def test_ctrl_c_ends_a_wait(wait: str, thread: str, http: Any, script: Any) -> None:
+@pytest.mark.parametrize("way", ["run", "portable", "poll", "wait"])
+def test_ctrl_c_ends_a_wait(way: str, thread: str, http: Any, script: Any) -> None:
     # The signal may be delivered to another thread: then no system call is cut short.
     out = script(
         """
         import os, signal, sys, threading, time
         from libcurl import Easy, Multi
 
-        wait, thread, url = sys.argv[1:]
+        way, thread, url = sys.argv[1:]
         multi = Multi()
         easy = Easy(url=url)
         multi.add(easy)
@@ -425,22 +418,24 @@ def test_ctrl_c_ends_a_wait(wait: str, thread: str, http: Any, script: Any) -> N
         def interrupt():
             global sent
             time.sleep(0.3)
-            if thread == "main":
-                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-            else:
-                signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+            whom = threading.main_thread() if thread == "main" else threading.current_thread()
             sent = time.monotonic()
+            signal.pthread_kill(whom.ident, signal.SIGINT)
 
         threading.Thread(target=interrupt).start()
         try:
-            exec(wait)
+            if way in ("run", "portable"):
+                multi._handle.portable = way == "portable"
+                list(multi.run())
+            while multi.perform():
+                getattr(multi, way)(5000)
         except KeyboardInterrupt:
             print(time.monotonic() - sent)
         assert easy in multi
         multi.close()
         easy.close()
         """,
-        wait,
+        way,
         thread,
         http.url + "/stall",
     )
@@ -490,7 +485,9 @@ def test_fdset_lists_what_select_can_take(multi: Multi, http: Any) -> None:
         read, write, _ = multi.fdset()
         select.select(read, write, [], 0.05)
     multi.perform()
-    assert multi.fdset() == (fds, [], [])
+    read, write, special = multi.fdset()
+    assert fds[0] in read  # beside one of 8.22's own
+    assert write == special == []
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(1200, limits[0]), limits[1]))
     try:
@@ -561,8 +558,8 @@ def test_socket_callbacks_come_in_libcurls_order(multi: Multi, http: Any) -> Non
     easy = Easy(url=http.url, forbid_reuse=True, closesocketfunction=close)
     multi.add(easy)
     assert one(loop.drive(multi)) == (easy, None)
-    (fd,) = {fd for _, fd in events}
-    names = [name for name, _ in events]
+    (ours,) = [fd for name, fd in events if name == "closed"]
+    names = [name for name, fd in events if fd == ours]  # 8.22 has another of its own
     assert names[0] == "OUT"
     assert names[-2:] == ["REMOVE", "closed"]
     assert "IN" in names
@@ -577,7 +574,8 @@ def test_what_is_assigned_to_a_descriptor_comes_back_until_it_is_removed(
     label = object()
 
     def watch(easy: Any, fd: int, what: int, assigned: object) -> None:
-        seen.append((what, assigned))
+        if easy is not None:
+            seen.append((what, assigned))
         if assigned is None and what != Poll.REMOVE:
             multi.assign(fd, label)
         loop.watch(easy, fd, what, assigned)
@@ -585,9 +583,9 @@ def test_what_is_assigned_to_a_descriptor_comes_back_until_it_is_removed(
     multi.set(socketfunction=watch, timerfunction=loop.time)
     for _ in range(2):  # the second time on the connection of the first
         seen.clear()
-        multi.add(Easy(url=http.url))
+        multi.add(Easy(url=http.url + "/slow?seconds=0.02"))
         loop.drive(multi)
-        assert len(seen) >= 3
+        assert len(seen) >= 2
         assert seen[0][1] is None
         assert {assigned for _, assigned in seen[1:]} == {label}
         assert seen[-1][0] == Poll.REMOVE
@@ -601,17 +599,18 @@ def test_what_is_assigned_to_a_descriptor_comes_back_until_it_is_removed(
 def test_unassign_takes_back(multi: Multi, http: Any) -> None:
     loop = Loop()
     multi.set(socketfunction=loop.watch, timerfunction=loop.time)
-    easy = Easy(url=http.url + "/stall")
+    fds: list[int] = []
+    easy = Easy(url=http.url + "/stall", sockoptfunction=lambda fd, _: fds.append(fd))
     multi.add(easy)
-    while not loop.told:
+    while not fds or fds[0] not in dict(loop.told):
         multi.socket_action()
-    fd = loop.told[0][0]
+    (fd,) = fds
     seen: list[object] = []
-    multi.set(socketfunction=lambda easy, fd, what, assigned: seen.append(assigned))
+    multi.set(socketfunction=lambda easy, fd, what, assigned: seen.append((fd, what, assigned)))
     multi.assign(fd, "mine")
     multi.unassign(fd)
     multi.remove(easy)
-    assert seen == [None]
+    assert (fd, Poll.REMOVE, None) in seen
 
 
 @pytest.mark.parametrize("where", ["socketfunction", "timerfunction"])
@@ -703,7 +702,7 @@ def test_readiness_of_sockets_that_libcurl_does_not_have_is_no_error(
     assert one(loop.drive(multi)) == (easy, None)
 
 
-def test_a_handle_of_libcurls_own_is_none_for_callbacks(http: Any) -> None:
+def test_a_handle_of_libcurls_own_is_none_for_callbacks(https: Any) -> None:
     # 8.22 announces the descriptor of its wakeup under a handle of its own; so does DoH.
     seen: list[object] = []
     loop = Loop()
@@ -713,8 +712,8 @@ def test_a_handle_of_libcurls_own_is_none_for_callbacks(http: Any) -> None:
         loop.watch(easy, fd, what, assigned)
 
     with Multi(socketfunction=watch, timerfunction=loop.time) as multi:
-        easy = Easy(url="http://name.invalid/", doh_url=http.url + "/doh")
-        http.route("/doh", lambda connection, _: connection.respond(404))
+        easy = Easy(url="http://name.invalid/", doh_url=https.url + "/doh", doh_ssl_verifypeer=False)
+        https.route("/doh", lambda connection, _: connection.respond(404))
         multi.add(easy)
         (result,) = loop.drive(multi)
         assert result[0] is easy
@@ -745,7 +744,7 @@ CALLBACKS = {
     "sockoptfunction": {},
     "debugfunction": {"verbose": True},
     "readfunction": {"upload": True},
-    "resolver_start_function": {},
+    "resolver_start_function": {"url": "http://localhost.:1/"},
     "prereqfunction": {},
 }
 
@@ -753,7 +752,7 @@ CALLBACKS = {
 def test_an_exception_comes_out_with_its_own_transfer(drive: Drive, http: Any) -> None:
     with Multi() as multi:
         failing = {
-            Easy(url=http.url + "/post", **options, **{name: fails(name)}): name
+            Easy(**{"url": http.url + "/echo", **options, name: fails(name)}): name
             for name, options in CALLBACKS.items()
         }
         good = [Easy(url=http.url + "/bytes/100000") for _ in range(10)]
@@ -767,7 +766,7 @@ def test_an_exception_comes_out_with_its_own_transfer(drive: Drive, http: Any) -
         assert {type(results[easy]) for easy in failing} == {Mine}
         assert [results[easy] for easy in good] == [None] * 10
         for easy in failing:  # and is forgotten then
-            easy.set(**{failing[easy]: None}, upload=False)
+            easy.set(**{failing[easy]: None}, upload=False, url=http.url)
             multi.add(easy)
         assert [error for _, error in drive(multi)] == [None] * len(failing)
 

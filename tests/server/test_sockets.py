@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
+import re
 import socket
 import time
 from typing import Any
@@ -13,7 +15,7 @@ from servers import payload
 from servers.daemon import free_port
 
 import libcurl
-from libcurl import SOCKET_BAD, Easy, SockOpt, SockType, constants, raw
+from libcurl import SOCKET_BAD, Easy, SockOpt, SockType, constants
 
 Code = constants.Code
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start this server")
@@ -107,6 +109,7 @@ def test_a_timeout_closes_inside_perform(http: Any, watch: Watch) -> None:
         with pytest.raises(TimeoutError):
             easy.perform()
         assert watch.told() == "open a, options a, close a"
+    http.clear()
 
 
 def test_a_redirect_with_connection_close_closes_inside_perform(http: Any, watch: Watch) -> None:
@@ -256,14 +259,13 @@ def test_ftp_passive_opens_the_data_connection_too(ftp: Any, watch: Watch) -> No
 def test_ftp_active_listens_and_accepts(ftp: Any, watch: Watch) -> None:
     with Easy(url=ftp.url + "/hello.txt", ftpport="-", timeout=10, **watch.options) as easy:
         assert easy.fetch() == b"hello"
-        accepted = watch.events[-1 if watch.events[-1][0] == OPTIONS else -2]
     # The listener has no options and is closed at the accept; what is accepted has only options.
     names = [what for what, _ in watch.events]
     assert names == [OPEN, OPTIONS, OPEN, CLOSE, OPTIONS, CLOSE]
     control, _, listener, closed, accepted, last = (fd for _, fd in watch.events)
     assert closed == listener
     assert last == control
-    assert accepted not in (control,)
+    assert accepted != control
     assert watch.purposes[-1] == (OPTIONS, SockType.ACCEPT)
 
 
@@ -410,9 +412,9 @@ def test_a_connected_socket_is_used_as_it_is(
                 easy.set(closesocketfunction=closer)
             for _ in range(3):
                 assert easy.fetch() == payload(100_000)
-            assert len(asked) == 1
-            assert easy.info.activesocket == asked[0]
-            if kind != "pair":
+            assert easy.info.activesocket == asked[-1]
+            if kind != "pair":  # 7.88 takes a connection without an IP for one being resolved still
+                assert len(asked) == 1
                 assert easy.info.local_port == http.connections[0].peer[1]
         assert closed == asked[: len(closed)]
         assert bool(closed) is closing
@@ -439,7 +441,7 @@ def test_tls_goes_over_a_connected_socket(https: Any, ca: Any, kind: str, no_fd_
         ) as easy:
             assert easy.fetch() == payload(100_000)
             assert easy.fetch() == payload(100_000)
-        assert len(https.connections) == 1
+        assert len(https.connections) == 1 or kind == "pair"
         https.clear()
 
 
@@ -582,8 +584,6 @@ REFUSED = {
 def test_what_is_no_socket_for_the_address_is_refused_and_closed(
     http: Any, make: Any, error: type[Exception], message: str, no_fd_leak: Any
 ) -> None:
-    import re
-
     with no_fd_leak():
         with Easy(url=http.url + "/", opensocketfunction=lambda *args: make()) as easy:
             full = f"CURLOPT_OPENSOCKETFUNCTION {message}"
@@ -658,8 +658,6 @@ def test_a_closers_exception_is_raised_by_close(http: Any) -> None:
 def test_a_closers_exception_in_nobodys_call_is_unraisable(
     http: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import gc
-
     reported: list[Any] = []
     monkeypatch.setattr("sys.unraisablehook", reported.append)
 
@@ -685,16 +683,19 @@ def test_an_interruption_in_a_closer_comes_out_as_itself(http: Any, kind: Any) -
         easy.perform()
 
 
-def test_a_descriptor_can_be_reused_by_the_time_a_closer_ends(http: Any, watch: Watch) -> None:
+def test_a_descriptor_can_be_reused_by_the_time_a_closer_ends(http_process: Any, watch: Watch) -> None:
     """The number is free as soon as the closer has closed it, and may be another connection's."""
-    inner = Easy(url=http.url + "/", **watch.options)
+    url = http_process.url + "/"
+    inner = Easy(url=url, forbid_reuse=True, **watch.options)
+    inner.perform()
+    inner.set(forbid_reuse=False)
+    del watch.events[:]
 
     def closer(fd: int) -> None:
         watch.close(fd)
-        if not inner.closed:
-            inner.perform()
+        inner.perform()
 
-    outer = Easy(url=http.url + "/", forbid_reuse=True, **{**watch.options, "closesocketfunction": closer})
+    outer = Easy(url=url, forbid_reuse=True, **{**watch.options, "closesocketfunction": closer})
     outer.perform()
     first, second = (fd for what, fd in watch.events if what == OPEN)
     assert first == second
@@ -703,7 +704,6 @@ def test_a_descriptor_can_be_reused_by_the_time_a_closer_ends(http: Any, watch: 
     inner.close()
 
 
-@pytest.mark.skipif(raw.LOADED < (7, 83), reason="needs the TLS of a newer libcurl")
 def test_tls_connections_close_through_the_closer_too(https: Any, ca: Any, watch: Watch) -> None:
     with Easy(url=https.url + "/", cainfo=ca.cert, **watch.options) as easy:
         assert easy.fetch() == b"hello"

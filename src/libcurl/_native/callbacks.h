@@ -25,6 +25,8 @@ long python_chunk_end(uintptr_t easy);
 int python_hstsread(uintptr_t easy, struct curl_hstsentry *entry);
 int python_hstswrite(uintptr_t easy, struct curl_hstsentry *entry, struct curl_index *index);
 int python_opensocket(uintptr_t easy, int purpose, struct curl_sockaddr *address);
+int python_judge(uintptr_t easy, curl_socket_t fd, int purpose, struct curl_sockaddr *address,
+                 struct curl_sockaddr *asked);
 int python_sockopt(uintptr_t easy, curl_socket_t fd, int purpose);
 int python_closesocket(uintptr_t closer, curl_socket_t fd);
 int python_session(uintptr_t easy, const char *key, const unsigned char *shmac, size_t shmac_size,

@@ -142,6 +142,9 @@ int connected_stand_in(curl_socket_t fd)
   return 1;
 }
 
+/* Whether this thread has swapped since libcurl has last looked at all it has. */
+static __thread int swapped;
+
 /* Step 4, called whenever libcurl has come back from a step or announces a socket. */
 void connected_swap(void)
 {
@@ -154,9 +157,41 @@ void connected_swap(void)
       fcntl(s->real, F_SETFL, fcntl(s->real, F_GETFL) | O_NONBLOCK);
       dup2(s->real, s->fd);
       socket_adopt(s->fd);
+      swapped = 1;
     }
     discard(s);
   }
+}
+
+static int look_again(void)
+{
+  int found;
+
+  connected_swap();
+  found = swapped;
+  swapped = 0;
+  return found;
+}
+
+/* curl_multi_perform. That version does not watch the socket before it has looked at it once more. */
+CURLMcode connected_perform(CURLM *multi, int *running)
+{
+  CURLMcode code;
+
+  do
+    code = curl_multi_perform(multi, running);
+  while(!code && look_again());
+  return code;
+}
+
+/* curl_multi_socket_action, likewise. */
+CURLMcode connected_action(CURLM *multi, curl_socket_t fd, int events, int *running)
+{
+  CURLMcode code = curl_multi_socket_action(multi, fd, events, running);
+
+  while(!code && look_again())
+    code = curl_multi_socket_all(multi, running);
+  return code;
 }
 
 /* libcurl closes `fd`: whatever step it had reached. */

@@ -40,12 +40,26 @@ easy *easy_adopt(CURL *curl, const char *agent)
   return e;
 }
 
-/* Give it back, for libcurl to free. */
+/* What libcurl no longer points to. */
+static void let_go(easy *e)
+{
+  kept_free(e->kept);
+  e->kept = NULL;
+  if(e->log)
+    fclose(e->log);
+  e->log = NULL;
+  free(e->error);
+  e->error = NULL;
+  sinks_free(e);
+}
+
+/* Give the CURL back, for libcurl to free. */
 void easy_renounce(easy *e)
 {
-  curl_easy_setopt(e->curl, CURLOPT_PRIVATE, NULL);
+  curl_easy_setopt(e->curl, CURLOPT_RESOLVE, NULL);
   curl_easy_reset(e->curl);
   e->curl = NULL;
+  let_go(e);
 }
 
 static easy *adopt_or_free(CURL *curl, const char *agent)
@@ -160,14 +174,7 @@ int easy_close(easy *e)
   curl_easy_cleanup(curl);
   e->closing = e->performing = 0;
   e->curl = NULL;
-  kept_free(e->kept);
-  e->kept = NULL;
-  if(e->log)
-    fclose(e->log);
-  e->log = NULL;
-  free(e->error);
-  e->error = NULL;
-  sinks_free(e);
+  let_go(e);
   easy_leave(e);
   return 0;
 }
@@ -178,6 +185,7 @@ void easy_free(easy *e)
   e->stopped = 1;
   easy_close(e);
   verdicts_free(e->verdicts);
+  free(e->first);
   free(e);
 }
 
@@ -232,8 +240,8 @@ easy *easy_of(CURL *curl)
   return (easy *)private;
 }
 
-/* Before any transfer: nothing of the last one is left. */
-int easy_begin(easy *e)
+/* libcurl says there what went wrong. */
+static CURLcode clear_error(easy *e)
 {
   if(!e->error) {
     e->error = malloc(CURL_ERROR_SIZE);
@@ -242,6 +250,14 @@ int easy_begin(easy *e)
     curl_easy_setopt(e->curl, CURLOPT_ERRORBUFFER, e->error);
   }
   e->error[0] = 0;
+  return CURLE_OK;
+}
+
+/* Before any transfer: nothing of the last one is left. */
+int easy_begin(easy *e)
+{
+  if(clear_error(e))
+    return CURLE_OUT_OF_MEMORY;
   sinks_begin(e);
   e->stopped = e->fresh = e->refusing = 0;
   e->transfers++;
@@ -262,7 +278,10 @@ static CURLcode begin(easy *e)
       return CURLE_OUT_OF_MEMORY;
   }
   easy_detach(e);
-  curl_multi_setopt(e->steps, CURLMOPT_MAXCONNECTS, e->maxconnects);
+  if(e->maxconnects != e->steps_maxconnects) {
+    curl_multi_setopt(e->steps, CURLMOPT_MAXCONNECTS, e->maxconnects);
+    e->steps_maxconnects = e->maxconnects;
+  }
   e->attached = 1;
   return from_multi(curl_multi_add_handle(e->steps, e->curl));
 }
@@ -280,22 +299,24 @@ static int slice_ends(easy *e, CURLcode *result)
  * wait was cut short, perhaps by a signal that Python wants to hear of. */
 static int step(easy *e, int milliseconds, CURLcode *result)
 {
-  double until = milliseconds_now() + milliseconds;
+  double until = 0;
   int running, active, queued;
   CURLMsg *message;
 
   for(;;) {
-    double left;
-    CURLMcode code = curl_multi_perform(e->steps, &running);
+    double now, left;
+    CURLMcode code = connected_perform(e->steps, &running);
 
-    connected_swap();
     if(!code && e->stopped) {
       *result = CURLE_ABORTED_BY_CALLBACK;
       return 0;
     }
     if(!code && !running)
       break;
-    left = until - milliseconds_now();
+    now = milliseconds_now();
+    if(!until)
+      until = now + milliseconds;
+    left = until - now;
     if(!code && (left <= 0 || (e->streams && e->body.size)))
       return slice_ends(e, result);
     if(!code)
@@ -355,6 +376,18 @@ int easy_continue(easy *e, int milliseconds)
     return HANDLE_BUSY; /* a stream, iterated by another thread */
   running = step(e, milliseconds, &result);
   return running ? running : finish(e, result);
+}
+
+/* easy_perform for a small body, where Python has nothing else to do: its size, at e->first. -1 where
+ * Python has, with the answer of easy_perform in e->answer. */
+int64_t easy_fetch(easy *e, int milliseconds)
+{
+  int answer = easy_perform(e, milliseconds);
+
+  if(!answer && !e->attention && e->body.data == e->first)
+    return (int64_t)e->body.size;
+  e->answer = answer;
+  return -1;
 }
 
 /* Give up a transfer that easy_perform has left running. */
@@ -424,7 +457,9 @@ int easy_send(easy *e, const void *data, size_t size, size_t *sent)
 
   if(!code) {
     *sent = 0;
-    code = curl_easy_send(e->curl, data, size, sent);
+    code = clear_error(e);
+    if(!code)
+      code = curl_easy_send(e->curl, data, size, sent);
     easy_leave(e);
   }
   return code;
@@ -436,7 +471,9 @@ int easy_recv(easy *e, void *data, size_t size, size_t *received)
 
   if(!code) {
     *received = 0;
-    code = curl_easy_recv(e->curl, data, size, received);
+    code = clear_error(e);
+    if(!code)
+      code = curl_easy_recv(e->curl, data, size, received);
     easy_leave(e);
   }
   return code;

@@ -23,7 +23,6 @@ int easy_enter_again(easy *);
 
 /* easy.c */
 easy *easy_adopt(CURL *, const char *agent);
-void easy_renounce(easy *);
 void easy_detach(easy *);
 easy *easy_of(CURL *);
 int easy_begin(easy *);
@@ -67,6 +66,8 @@ int verdicts_allow_request(verdicts *, const char *ip, int port);
 int connected_handed_over(curl_socket_t, struct curl_sockaddr *);
 int connected_stand_in(curl_socket_t);
 void connected_swap(void);
+CURLMcode connected_perform(CURLM *, int *running);
+CURLMcode connected_action(CURLM *, curl_socket_t, int events, int *running);
 void connected_forget(curl_socket_t);
 
 /* Before Python is entered: whether the transfer is to go on, with all delivered that was gathered. */

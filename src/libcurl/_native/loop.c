@@ -117,7 +117,7 @@ static int loop_start(multi *m)
   if(!l)
     return CURLM_OUT_OF_MEMORY;
   l->timer = -1;
-  l->deadline = milliseconds_now(); /* what was added before has yet to begin */
+  l->deadline = m->first ? milliseconds_now() : NEVER; /* what was added before has yet to begin */
   l->armed = NEVER;
   l->epoll = epoll_create1(EPOLL_CLOEXEC);
   l->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -191,13 +191,12 @@ static int turn(multi *m, double until, int *code)
       what |= CURL_CSELECT_OUT;
     if(events[i].events & (EPOLLERR | EPOLLHUP))
       what |= CURL_CSELECT_ERR;
-    *code = curl_multi_socket_action(m->curlm, fd, what, &running);
+    *code = connected_action(m->curlm, fd, what, &running);
   }
   if(!*code && l->deadline >= 0 && l->deadline <= milliseconds_now()) {
     l->deadline = NEVER;
-    *code = curl_multi_socket_action(m->curlm, CURL_SOCKET_TIMEOUT, 0, &running);
+    *code = connected_action(m->curlm, CURL_SOCKET_TIMEOUT, 0, &running);
   }
-  connected_swap();
   return count;
 }
 #else
@@ -219,8 +218,7 @@ static int portable_turn(multi *m, double until, int *code)
   if(left > 0)
     *code = curl_multi_poll(m->curlm, NULL, 0, (int)left + 1, &ready);
   if(!*code)
-    *code = curl_multi_perform(m->curlm, &running);
-  connected_swap();
+    *code = connected_perform(m->curlm, &running);
   return ready ? ready : -1;
 }
 
@@ -244,7 +242,6 @@ static int step_begins(multi *m)
       m->loop->stepping = 1;
   }
 #endif
-  m->results_count = 0;
   return code;
 }
 
@@ -260,7 +257,8 @@ static void step_ends(multi *m)
 
 /* Do what there is to do, waiting up to `milliseconds` for something to finish; with 0, what is ready
  * now. What has finished is in m->results, and out of the multi. Finished transfers are looked for
- * before every wait: one that ended while others' data was buffered would stall them all. */
+ * before every wait: one that ended while others' data was buffered would stall them all. A multi
+ * without transfers has wakeups to hear, and connections to shut down. */
 int multi_step(multi *m, int milliseconds)
 {
   double until = milliseconds_now() + milliseconds;
@@ -275,12 +273,12 @@ int multi_step(multi *m, int milliseconds)
   code = step_begins(m);
   if(!code)
     code = multi_results(m, 1);
-  while(!code && !m->results_count && m->first && !m->failed && !m->halted) {
-    count = any_turn(m, until, &code);
+  while(!code && !m->results_count && !m->failed && !m->halted) {
+    count = any_turn(m, m->first ? until : 0, &code);
     if(!code)
       code = multi_results(m, 1);
     /* A signal, or all of what was ready, or the time is over. */
-    if(count < 0 || (!milliseconds && count < EVENTS_MOST) || milliseconds_now() > until)
+    if(count < 0 || !m->first || (!milliseconds && count < EVENTS_MOST) || milliseconds_now() > until)
       break;
   }
   step_ends(m);

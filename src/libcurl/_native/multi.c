@@ -166,11 +166,16 @@ int multi_add(multi *m, easy *e)
     code = CURLM_ADDED_ALREADY;
   else {
     easy_drop_steps(e);
+    int outer = m->adding;
+
+    m->adding = 1;
     code = easy_begin(e) ? CURLM_OUT_OF_MEMORY : curl_multi_add_handle(m->curlm, e->curl);
-    /* A timer callback that fails leaves it half added, and the next socket_action would crash. */
-    if(code)
+    if(!code && m->adding < 0) {
       curl_multi_remove_handle(m->curlm, e->curl);
-    else
+      code = CURLM_ABORTED_BY_CALLBACK;
+    }
+    m->adding = outer;
+    if(!code)
       link_easy(m, e);
   }
   leave_both(m, e);
@@ -185,6 +190,8 @@ int multi_remove(multi *m, easy *e)
   if(code)
     return code;
   code = e->joined == m ? curl_multi_remove_handle(m->curlm, e->curl) : CURLM_BAD_EASY_HANDLE;
+  if(code == CURLM_ABORTED_BY_CALLBACK) /* by a timer callback, when all was done */
+    code = CURLM_OK;
   ready(e);
   if(!code)
     multi_unlink(e);
@@ -197,14 +204,13 @@ int multi_remove(multi *m, easy *e)
     int code_ = multi_enter(m);                                                                    \
     if(!code_) {                                                                                   \
       code_ = (call);                                                                              \
-      connected_swap();                                                                            \
       multi_deliver(m);                                                                            \
       multi_leave(m);                                                                              \
     }                                                                                              \
     return code_;                                                                                  \
   } while(0)
 
-int multi_perform(multi *m, int *running) { INSIDE(m, curl_multi_perform(m->curlm, running)); }
+int multi_perform(multi *m, int *running) { INSIDE(m, connected_perform(m->curlm, running)); }
 
 int multi_poll(multi *m, struct curl_waitfd *extra, unsigned count, int milliseconds, int *ready)
 {
@@ -263,7 +269,7 @@ int multi_fdset(multi *m, int *fds, int room, int *count)
 
 int multi_socket_action(multi *m, curl_socket_t fd, int events, int *running)
 {
-  INSIDE(m, curl_multi_socket_action(m->curlm, fd, events, running));
+  INSIDE(m, connected_action(m->curlm, fd, events, running));
 }
 
 /* Whether libcurl knows the descriptor; what is assigned to it stays in Python. */
@@ -308,14 +314,22 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *p, void *assi
   return m->failed ? -1 : python_socket(m->id, e ? e->id : 0, fd, what);
 }
 
+/* libcurl does not hear of a failure in the middle of curl_multi_add_handle, which would leave the easy
+ * half added: multi_add takes it out again. */
 static int on_timer(CURLM *curlm, long milliseconds, void *p)
 {
   multi *m = p;
+  int answer = m->failed ? -1 : python_timer(m->id, milliseconds);
+
   (void)curlm;
-  return m->failed ? -1 : python_timer(m->id, milliseconds);
+  if(!m->adding)
+    return answer;
+  if(answer)
+    m->adding = -1;
+  return 0;
 }
 
-/* Python takes the pushed handle over, or it is denied and libcurl frees it. */
+/* Python takes the pushed handle over, or gives it back (easy_renounce) and libcurl frees it. */
 static int on_push(CURL *parent, CURL *curl, size_t count, struct curl_pushheaders *headers, void *p)
 {
   multi *m = p;
@@ -330,8 +344,6 @@ static int on_push(CURL *parent, CURL *curl, size_t count, struct curl_pushheade
   answer = python_push(m->id, from ? from->id : 0, pushed, headers, count);
   if(answer == CURL_PUSH_OK)
     link_easy(m, pushed); /* libcurl adds it on return */
-  else
-    easy_renounce(pushed);
   return answer;
 }
 
@@ -375,7 +387,8 @@ int multi_set_callback(multi *m, CURLMoption option, int present)
   return code;
 }
 
-/* Collect what has finished into m->results; optionally take it out of the multi. */
+/* Collect what has finished into m->results, where it stays until Python says that it has it; optionally
+ * take it out of the multi. */
 int multi_results(multi *m, int remove)
 {
   CURLMsg *message;
@@ -387,6 +400,8 @@ int multi_results(multi *m, int remove)
 
     if(message->msg != CURLMSG_DONE || !e)
       continue;
+    if(!result && e->closing)
+      result = CURLE_ABORTED_BY_CALLBACK;
     if(!ready(e) && e->refused && !result)
       result = CURLE_WRITE_ERROR;
     if(m->results_count == m->results_room) {
@@ -416,7 +431,6 @@ int multi_info_read(multi *m)
 
   if(code)
     return code;
-  m->results_count = 0;
   code = multi_results(m, 0);
   multi_leave(m);
   return code;

@@ -193,15 +193,14 @@ int easy_set_stderr(easy *e, int fd)
 }
 
 /* Many options in one call: `settings` are pairs of an option and its number, or for string options
- * the place of its text in `texts`. `done` is how many succeeded: where it stops, that one failed. */
-int easy_set_many(easy *e, const int64_t *settings, int count, const char *texts, int *done)
+ * the place of its text in `texts`. Where it fails, e->done is how many succeeded before. */
+int easy_set_many(easy *e, const int64_t *settings, int count, const char *texts)
 {
   int code = easy_enter(e);
 
-  *done = 0;
   if(code)
     return code;
-  for(; *done < count; ++*done, settings += 2) {
+  for(e->done = 0; e->done < count; e->done++, settings += 2) {
     CURLoption option = (CURLoption)settings[0];
 
     if((int)option / 10000 == CURLOPTTYPE_OBJECTPOINT / 10000)

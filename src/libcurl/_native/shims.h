@@ -27,6 +27,9 @@ typedef struct buffer {
   size_t room; /* bytes allocated */
 } buffer;
 
+/* What easy_fetch has room for without ado. */
+enum { FIRST_ROOM = 16384 };
+
 /* Something libcurl keeps a pointer to, and how to free it once no option points there. */
 struct kept;
 
@@ -41,6 +44,7 @@ typedef struct multi {
   int64_t *results;         /* pairs of an easy's id and its CURLcode */
   int results_room;
   int results_count;
+  int adding;               /* inside curl_multi_add_handle; -1: which a timer callback has refused */
   _Bool portable;           /* driven by libcurl's own poll, without a descriptor */
   _Bool halted;             /* an easy of it was stopped by a callback that could not tell libcurl */
   _Bool failed;             /* a multi callback raised: none is entered any more in this call */
@@ -65,6 +69,7 @@ typedef struct easy {
   struct kept *kept; /* one per list option, and what a transfer may be using still */
   void *log;         /* CURLOPT_STDERR, a FILE of our own */
   uintptr_t closer;  /* the closer cell under which sockets are booked, 0 for none */
+  long steps_maxconnects; /* as the private multi has it */
   long maxconnects;  /* as set: the private multi needs it, 0 for libcurl's default */
   buffer body;       /* what was received, where there is no write callback */
   size_t body_most;  /* in a multi: pause when there is more than this, 0 for never */
@@ -81,8 +86,13 @@ typedef struct easy {
   unsigned transfers; /* how many have begun */
   _Bool opens; /* a Python opener is set */
   _Bool verdicts_open; /* and not asked about addresses that are in `verdicts` */
+  _Bool verdicts_check; /* what the opener has opened is to be in `verdicts`, or Python is asked */
   _Bool fresh;   /* a socket was opened since the last request */
   _Bool refusing; /* the opener has refused an address since the last request */
+  char *first;       /* FIRST_ROOM bytes that small bodies are fetched into: they stay where they are */
+  int answer;        /* of easy_fetch, where it has no size to tell */
+  int done;          /* by easy_set_many */
+  _Bool attention; /* Python has something to do after every transfer */
   _Bool lent;    /* body is memory of a bytes object */
   _Bool gathers; /* the write callback is a BytesIO's, which is given what was gathered */
   _Bool pending; /* in the multi's list of those with something to deliver */
@@ -112,9 +122,12 @@ easy *easy_new(const char *agent);
 easy *easy_duplicate(easy *);
 int easy_close(easy *);
 void easy_free(easy *);
+void easy_renounce(easy *);
 int easy_reset(easy *);
 int easy_perform(easy *, int milliseconds);
 int easy_continue(easy *, int milliseconds);
+char *easy_first(easy *);
+int64_t easy_fetch(easy *, int milliseconds);
 void easy_abandon(easy *);
 int easy_getinfo(easy *, CURLINFO);
 int easy_getinfo_text(easy *, CURLINFO, char **text);
@@ -133,7 +146,7 @@ int easy_set_pointer(easy *, CURLoption, void *);
 int easy_set_blob(easy *, CURLoption, void *data, size_t size);
 int easy_set_list(easy *, CURLoption, const char *items, size_t size);
 int easy_set_stderr(easy *, int fd);
-int easy_set_many(easy *, const int64_t *settings, int count, const char *texts, int *done);
+int easy_set_many(easy *, const int64_t *settings, int count, const char *texts);
 
 /* sinks.c */
 void easy_body_taken(easy *);
@@ -194,7 +207,7 @@ typedef struct verdicts verdicts;
 verdicts *verdicts_new(void);
 void verdicts_free(verdicts *);
 void verdicts_allow(verdicts *, const void *host, size_t size, unsigned port);
-int easy_set_verdicts(easy *, verdicts *, int opens);
+int easy_set_verdicts(easy *, verdicts *, int opens, int check);
 
 /* mime.c */
 int mime_source(curl_mimepart *, uintptr_t id, curl_off_t size, int seekable);

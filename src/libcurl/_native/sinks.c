@@ -37,27 +37,29 @@ static void ask_for_huge_pages(char *data, size_t size)
 #endif
 }
 
-static int reserve(buffer *b, size_t room)
+static int reserve(easy *e, buffer *b, size_t room)
 {
   char *data;
 
   if(room <= b->room)
     return 1;
-  data = realloc(b->data, room);
+  data = realloc(b->data == e->first ? NULL : b->data, room);
   if(!data)
     return 0;
+  if(b->size && b->data == e->first)
+    memcpy(data, b->data, b->size);
   ask_for_huge_pages(data, room);
   b->data = data;
   b->room = room;
   return 1;
 }
 
-static int append(buffer *b, const char *data, size_t size)
+static int append(easy *e, buffer *b, const char *data, size_t size)
 {
   if(b->room - b->size < size) {
     size_t room = 2 * b->room > ROOM_LEAST ? 2 * b->room : ROOM_LEAST;
 
-    if(!reserve(b, room < b->size + size ? b->size + size : room))
+    if(!reserve(e, b, room < b->size + size ? b->size + size : room))
       return 0;
   }
   memcpy(b->data + b->size, data, size);
@@ -65,9 +67,10 @@ static int append(buffer *b, const char *data, size_t size)
   return 1;
 }
 
-static void buffer_free(buffer *b)
+static void buffer_free(easy *e, buffer *b)
 {
-  free(b->data);
+  if(b->data != e->first)
+    free(b->data);
   b->data = NULL;
   b->size = b->room = 0;
 }
@@ -79,11 +82,20 @@ static int give_back(easy *e)
 
   if(!e->lent)
     return 1;
-  if(e->body.size && (!reserve(&own, 2 * e->body.size) || !append(&own, e->body.data, e->body.size)))
+  if(e->body.size && (!reserve(e, &own, 2 * e->body.size) || !append(e, &own, e->body.data, e->body.size)))
     return 0;
   e->body = own;
   e->lent = 0;
   return 1;
+}
+
+/* Small bodies are fetched into memory that stays where it is for as long as the easy, so that Python
+ * can look at it without asking. NULL: out of memory. */
+char *easy_first(easy *e)
+{
+  if(!e->first)
+    e->first = malloc(FIRST_ROOM);
+  return e->first;
 }
 
 /* Before a transfer: nothing is left of the last one. */
@@ -91,6 +103,11 @@ void sinks_begin(easy *e)
 {
   e->body.size = 0;
   give_back(e);
+  if(e->first && e->body.room <= FIRST_ROOM && e->body.data != e->first) {
+    free(e->body.data);
+    e->body.data = e->first;
+    e->body.room = FIRST_ROOM;
+  }
   e->lines.size = 0;
   e->line_count = 0;
   e->paused = e->refused = 0;
@@ -102,8 +119,8 @@ void sinks_free(easy *e)
 {
   e->body.size = 0;
   give_back(e);
-  buffer_free(&e->body);
-  buffer_free(&e->lines);
+  buffer_free(e, &e->body);
+  buffer_free(e, &e->lines);
   free(e->line_sizes);
   e->line_sizes = NULL;
   e->line_room = 0;
@@ -117,7 +134,7 @@ void easy_body_taken(easy *e)
   e->body.size = 0;
   give_back(e);
   if(e->body.room > KEEP_MOST)
-    buffer_free(&e->body);
+    buffer_free(e, &e->body);
   easy_leave(e);
 }
 
@@ -143,25 +160,25 @@ size_t collect(char *data, size_t size, size_t count, void *p)
       char *lent = python_lend(e->id, (size_t)length);
 
       if(lent) {
-        buffer_free(b);
+        buffer_free(e, b);
         ask_for_huge_pages(lent, (size_t)length);
         b->data = lent;
         b->room = (size_t)length;
         e->lent = 1;
       }
-      else if(e->stopped || !reserve(b, (size_t)length))
+      else if(e->stopped || !reserve(e, b, (size_t)length))
         return CURL_WRITEFUNC_ERROR;
     }
     else if(!give_back(e))
       return CURL_WRITEFUNC_ERROR;
   }
-  return append(b, data, size) ? size : CURL_WRITEFUNC_ERROR;
+  return append(e, b, data, size) ? size : CURL_WRITEFUNC_ERROR;
 }
 
 /* CURLOPT_WRITEFUNCTION for a BytesIO: what it is to be given, in few and large pieces. */
 size_t gather_body(easy *e, char *data, size_t size)
 {
-  if(!append(&e->body, data, size))
+  if(!append(e, &e->body, data, size))
     return CURL_WRITEFUNC_ERROR;
   multi_note(e);
   if(e->body.size >= GATHER_MOST && !deliver(e))
@@ -181,7 +198,7 @@ size_t gather_line(easy *e, char *data, size_t size)
     e->line_sizes = sizes;
     e->line_room = room;
   }
-  if(!append(&e->lines, data, size))
+  if(!append(e, &e->lines, data, size))
     return CURL_WRITEFUNC_ERROR;
   e->line_sizes[e->line_count++] = size;
   multi_note(e);

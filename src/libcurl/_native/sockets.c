@@ -135,6 +135,31 @@ int socket_in_netns(int netns, int family, int socktype, int protocol)
   return wanted.fd;
 }
 
+/* Python's opener, and then its policy: about where the socket is connected to, if it is, or where the
+ * opener lets libcurl connect it. */
+static curl_socket_t open_checked(easy *e, curlsocktype purpose, struct curl_sockaddr *address)
+{
+  struct {
+    struct curl_sockaddr address;
+    char room[sizeof(struct sockaddr_storage)];
+  } asked;
+  struct sockaddr_storage peer;
+  socklen_t size = sizeof(peer);
+  unsigned most = sizeof(struct sockaddr_storage);
+  curl_socket_t fd;
+
+  asked.address = *address;
+  memcpy(&asked.address.addr, &address->addr, address->addrlen < most ? address->addrlen : most);
+  fd = python_opensocket(e->id, purpose, address);
+  if(fd == CURL_SOCKET_BAD ||
+     (purpose == CURLSOCKTYPE_IPCXN && getpeername(fd, (struct sockaddr *)&peer, &size) &&
+      verdicts_allow_address(e->verdicts, address)) ||
+     python_judge(e->id, fd, purpose, address, &asked.address))
+    return fd;
+  close(fd);
+  return CURL_SOCKET_BAD;
+}
+
 /* CURLOPT_OPENSOCKETFUNCTION: Python's opener, or socket(2) where only a closer is set. */
 curl_socket_t on_open_socket(void *p, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -145,7 +170,8 @@ curl_socket_t on_open_socket(void *p, curlsocktype purpose, struct curl_sockaddr
     return CURL_SOCKET_BAD;
   if(e->opens && !(e->verdicts_open && purpose == CURLSOCKTYPE_IPCXN &&
                    verdicts_allow_address(e->verdicts, address)))
-    fd = python_opensocket(e->id, purpose, address);
+    fd = e->verdicts_check ? open_checked(e, purpose, address)
+                           : python_opensocket(e->id, purpose, address);
   else
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   if(fd == CURL_SOCKET_BAD)

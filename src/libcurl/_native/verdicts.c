@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST 4096 /* then all is forgotten */
-#define ROOM 8192 /* a power of two */
+#define MOST 512 /* then all is forgotten */
+#define ROOM 1024 /* a power of two */
 
 typedef struct place {
   unsigned char host[16]; /* IPv4 as IPv6 has it, mapped, which is the same place */
@@ -135,9 +135,9 @@ int verdicts_allow_request(verdicts *v, const char *ip, int port)
   return knows(v, &wanted);
 }
 
-/* From now on C lets pass what `v` has: requests, and, if `opens`, connections, for which it opens
- * sockets as libcurl does. NULL: everything goes to Python. */
-int easy_set_verdicts(easy *e, verdicts *v, int opens)
+/* From now on C lets pass what `v` has: requests; if `opens`, connections, for which it opens sockets as
+ * libcurl does; if `check`, sockets that Python's opener has opened. NULL: everything goes to Python. */
+int easy_set_verdicts(easy *e, verdicts *v, int opens, int check)
 {
   int code = easy_enter(e);
 
@@ -148,6 +148,7 @@ int easy_set_verdicts(easy *e, verdicts *v, int opens)
   verdicts_free(e->verdicts);
   e->verdicts = v;
   e->verdicts_open = v && opens;
+  e->verdicts_check = v && check;
   easy_leave(e);
   return 0;
 }

@@ -76,7 +76,7 @@ class AsyncCurlMulti:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._futures: dict[Curl, asyncio.Future[Curl]] = {}
         self._raised: dict[Curl, BaseException] = {}
-        self._assigned_fds: dict[int, _SocketState] = {}
+        self._assigned_fds: set[int] = set()
         self._timer: asyncio.Handle | None = None
         self._drain_soon: asyncio.Handle | None = None
         self._closing = False
@@ -156,8 +156,10 @@ class AsyncCurlMulti:
                 pass
             if not future.done():
                 future.cancel()
-        for fd, state in list(self._assigned_fds.items()):
-            self._unwatch(fd, state)
+        for fd in self._assigned_fds:
+            if self._loop is not None and not self._loop.is_closed():
+                self._loop.remove_reader(fd)
+                self._loop.remove_writer(fd)
         self._assigned_fds.clear()
         self._multi.close()
 
@@ -186,14 +188,15 @@ class AsyncCurlMulti:
         self, what: int, fd: int, multi: CurlMulti, state: _SocketState | None
     ) -> None:
         if what == lib.CURL_POLL_REMOVE:
-            self._assigned_fds.pop(fd, None)
+            self._assigned_fds.discard(fd)
             if state is not None:
                 self._unwatch(fd, state)
             return
         if self._closing:
             return
         if state is None:
-            state = self._assigned_fds[fd] = _SocketState()
+            state = _SocketState()
+            self._assigned_fds.add(fd)
             multi.assign(fd, state)
         self._watch(fd, state, bool(what & lib.CURL_POLL_IN), bool(what & lib.CURL_POLL_OUT))
 
@@ -221,9 +224,9 @@ class AsyncCurlMulti:
             return
         assert self._loop is not None
         if timeout_ms:
-            self._timer = self._loop.call_later(timeout_ms / 1000, self._on_timeout)
+            self._timer = self._loop.call_later(timeout_ms / 1000, self._fire_timeout)
         else:
-            self._timer = self._loop.call_soon(self._on_timeout)
+            self._timer = self._loop.call_soon(self._fire_timeout)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -244,7 +247,7 @@ class AsyncCurlMulti:
         if state.write_registered:
             self._drive(fd, lib.CURL_CSELECT_OUT)
 
-    def _on_timeout(self) -> None:
+    def _fire_timeout(self) -> None:
         self._timer = None
         self._drive(lib.CURL_SOCKET_TIMEOUT, 0)
 

@@ -87,7 +87,9 @@ def refused(code: int, what: str, method: str) -> Exception:
 
 def show(exception: BaseException) -> None:
     """An exception in a callback that lets libcurl go on, as PyErr_Print does it."""
-    sys.excepthook(type(exception), exception, exception.__traceback__)
+    sys.last_type, sys.last_value = type(exception), exception
+    sys.last_traceback = exception.__traceback__
+    sys.excepthook(sys.last_type, exception, sys.last_traceback)
 
 
 def integer(value: object, callback: str) -> int | None:

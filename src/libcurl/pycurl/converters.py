@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 KhKey = namedtuple("KhKey", "key keytype", module="pycurl")  # noqa: PYI024, as pycurl's are
 HstsEntry = namedtuple("HstsEntry", "host expire include_subdomains", module="pycurl")  # noqa: PYI024
-HstsIndex = namedtuple("HstsIndex", "index total", module="pycurl")  # noqa: PYI024
+HstsIndex = namedtuple("HstsIndex", "idx total", module="pycurl")  # noqa: PYI024
 
 
 class CurlSockAddr(namedtuple("CurlSockAddr", "family socktype protocol addr", module="pycurl")):
@@ -124,6 +124,8 @@ def read_answer(given: Any, size: int, callback: str) -> Any:
             f"{callback} must return an object supporting the buffer protocol "
             "(e.g. a byte string) or an ASCII-only Unicode string"
         ) from None
+    if not view.c_contiguous:
+        raise BufferError("memoryview: underlying buffer is not C-contiguous")
     if view.nbytes > size:
         raise error(
             f"invalid return value for {callback} ({view.nbytes} bytes returned when at "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from _weakref import ref
 from errno import EAGAIN
 
 from libcurl._native import ffi, lib
@@ -15,8 +16,8 @@ from libcurl.pycurl.common import Attributes, attributes_of, error, no_dict, ref
 from libcurl.pycurl.converters import WRAPPERS, answer
 from libcurl.pycurl.names import OWNED
 from libcurl.pycurl.version import VERSION
-from libcurl.pycurl.websocket import WebSocketMethods, room
-from libcurl.special import SETTERS, set_callback
+from libcurl.pycurl.websocket import WebSocketMethods, room, writable
+from libcurl.special import SETTERS, set_callback, unset_by_reset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,10 +70,22 @@ _DEPRECATED_INFOS = (
 )
 
 
+def set_curlu(curl: Curl, option: Option, url: Any) -> None:
+    """CURLU: the very URL, which may be changed between transfers."""
+    if url is None:
+        unset_by_reset(curl, option)
+        return
+    code = lib.easy_set_pointer(curl._handle, option.id, url._curlu)
+    if code:
+        raise curl._option_error(code, option, url)
+    curl._keep(option.id, url)
+    curl._remember(option, url)
+
+
 class Curl(Attributes, WebSocketMethods, Engine):
     """A transfer, as pycurl has it."""
 
-    __slots__ = ("_cause", "_writing")
+    __slots__ = ("_cause", "_joined", "_message", "_writing")
     __module__ = "pycurl"
     __dict__ = no_dict  # type: ignore[assignment]
 
@@ -84,6 +97,7 @@ class Curl(Attributes, WebSocketMethods, Engine):
         **SETTERS,
         **dict.fromkeys([name for name in SETTERS if name.endswith("function")], set_callback),
         "closesocketfunction": SETTERS["closesocketfunction"],
+        "curlu": set_curlu,
     }
 
     #: What a callback has raised that was only shown.
@@ -99,9 +113,19 @@ class Curl(Attributes, WebSocketMethods, Engine):
         self._begin()
         return self
 
+    @property
+    def _multi(self) -> Any:
+        """The multi that it is in: kept alive by others only."""
+        return self._joined and self._joined()
+
+    @_multi.setter
+    def _multi(self, multi: Any) -> None:
+        self._joined = None if multi is None else ref(multi)
+
     def _begin(self, handle: Any = None) -> None:
         super()._begin(handle)
         self._cause = None
+        self._message = ""
         self._writing = False
 
     def __enter__(self) -> Self:
@@ -151,7 +175,7 @@ class Curl(Attributes, WebSocketMethods, Engine):
         self._check("reset")
         self._reset()
 
-    def _check(self, method: str) -> None:
+    def _check(self, method: str = "setopt") -> None:
         """Whether the handle can be used: open, not performing, in no other thread."""
         code = lib.easy_idle(self._handle)
         if code:
@@ -164,13 +188,14 @@ class Curl(Attributes, WebSocketMethods, Engine):
 
     def _failed(self, exception: BaseException, where: str = "") -> None:
         handle = self._handle
-        if handle.closing:
+        multi = self._multi
+        if handle.closing or (handle.joined and (multi is None or multi._ending)):
             report(exception, self)
         elif isinstance(exception, Exception) and where not in _RAISED:
             self._cause = exception
             show(exception)
-        elif self._multi is not None:
-            self._multi._raised(self, exception)  # type: ignore[attr-defined]
+        elif multi is not None:
+            multi._raised(self, exception)
         else:
             super()._failed(exception)
 
@@ -186,6 +211,7 @@ class Curl(Attributes, WebSocketMethods, Engine):
         return answer(value, none, name)
 
     def _make_error(self, code: int, message: str, errno: int) -> Exception:
+        self._message = message
         if not message:
             message = ffi.string(lib.curl_easy_strerror(code)).decode()
         made = error(code, message)
@@ -202,7 +228,10 @@ class Curl(Attributes, WebSocketMethods, Engine):
 
     def setopt(self, option: int, value: Any, *, use_memoryview: bool | None = None) -> None:
         """Set an option; None unsets it."""
-        kind = type(value)
+        if use_memoryview is not None:
+            kind = None
+        else:
+            kind = type(value)
         if kind is int and option in _numbers:
             code = _set_number(self._handle, option, value)
             if not code:
@@ -217,8 +246,8 @@ class Curl(Attributes, WebSocketMethods, Engine):
                     return
         elif kind is list and option in _lists:
             try:
-                data = ("\0".join(value) + "\0").encode()
-            except TypeError:
+                data = ("\0".join(value) + "\0").encode("ascii")
+            except (TypeError, UnicodeEncodeError):
                 pass
             else:
                 if data.count(b"\0") == len(value):
@@ -291,6 +320,9 @@ class Curl(Attributes, WebSocketMethods, Engine):
             # The length of other text would not be that of its bytes, which many a Content-Length forgets.
             self._set(option, value.encode("ascii") if isinstance(value, str) else value)
             return
+        if name == "wildcardmatch":
+            self._set(option, 1)
+            return
         if option.kind != TEXT:
             raise TypeError("strings are not supported for this option")
         _warn(option)
@@ -324,7 +356,8 @@ class Curl(Attributes, WebSocketMethods, Engine):
                 raise TypeError(
                     "list items must be byte strings or Unicode strings with ASCII code points only"
                 )
-        self._set(option, [item.encode() if isinstance(item, str) else item for item in value])
+        items = [item.encode("ascii") if isinstance(item, str) else item for item in value]
+        self._set(option, items)
         _lists[option.id] = option
 
     def _set_function(
@@ -349,7 +382,8 @@ class Curl(Attributes, WebSocketMethods, Engine):
                 raise error("Curl object already sharing. Unshare first.")
             if not isinstance(value, CurlShare):
                 raise TypeError("invalid arguments to setopt")
-            value._check("setopt")
+            value._attach(self, option)
+            return
         elif name == "mimepost":
             from libcurl.pycurl.mime import check_mimepost
 
@@ -359,8 +393,6 @@ class Curl(Attributes, WebSocketMethods, Engine):
 
             if not isinstance(value, CurlUrl):
                 raise TypeError("setopt(option=CURLU) expects a CurlUrl object")
-            if value.closed:
-                raise ValueError("setopt(option=CURLU) received a CurlUrl without a handle")
         self._set(option, value)
 
     def setopt_string(self, option: int, value: str | bytes) -> None:
@@ -395,12 +427,28 @@ class Curl(Attributes, WebSocketMethods, Engine):
             data = value.encode("ascii") if isinstance(value, str) else value
         except UnicodeEncodeError:
             raise TypeError(_CA_CERTS) from None
-        self._set(by_name["cainfo_blob"], data)
+        if b"-----BEGIN " not in data:
+            self._set_callback(by_name["ssl_ctx_function"], _no_certificate)
+            return
+        self._set(by_name["cainfo_blob"], data + b"\n" + self._default_certificates())
+
+    def _default_certificates(self) -> bytes:
+        """Those that it would trust without set_ca_certs."""
+        path = self._settings.get(by_name["cainfo"])
+        try:
+            if path is None:
+                path = ffi.string(lib.curl_version_info(lib.CURLVERSION_NOW).cainfo)
+            with open(path, "rb") as file:
+                return file.read()
+        except (OSError, RuntimeError):
+            return b""
 
     # -- Transfer --------------------------------------------------------------------------------
 
     def perform(self) -> None:
         """Do the transfer and wait for its end."""
+        if self._message:
+            self._message = ""
         code = self._transfer()
         if code or self._exception is not None or self._cache is not None:
             if code < 0:
@@ -431,7 +479,7 @@ class Curl(Attributes, WebSocketMethods, Engine):
         """The text of the error buffer, in bytes."""
         self._check("errstr")
         buffer = self._handle.error
-        return ffi.string(buffer) if buffer else b""  # type: ignore[no-any-return]
+        return (ffi.string(buffer) if buffer else b"") or self._message.encode()
 
     def pause(self, bitmask: int = lib.CURLPAUSE_ALL) -> None:
         """Pause the directions in `bitmask`."""
@@ -462,10 +510,12 @@ class Curl(Attributes, WebSocketMethods, Engine):
 
     def send(self, data: Buffer) -> int:
         """Send over the connection of a CONNECT_ONLY transfer."""
-        view = memoryview(data)
+        memoryview(data)
         self._check("send")
         sent = ffi.new("size_t *")
-        self._moved(lib.easy_send(self._handle, ffi.from_buffer(view), view.nbytes, sent))
+        with ffi.from_buffer(data) as buffer:
+            code = lib.easy_send(self._handle, buffer, len(buffer), sent)
+        self._moved(code)
         return int(sent[0])
 
     def recv(self, size: int) -> bytes:
@@ -486,8 +536,9 @@ class Curl(Attributes, WebSocketMethods, Engine):
         if not size:
             return 0
         received = ffi.new("size_t *")
-        target = ffi.from_buffer(buffer, require_writable=True)
-        self._moved(lib.easy_recv(self._handle, target, size, received))
+        with writable(buffer) as target:
+            code = lib.easy_recv(self._handle, target, size, received)
+        self._moved(code)
         return int(received[0])
 
     def _moved(self, code: int) -> None:
@@ -543,3 +594,9 @@ _WRITEFUNCTION = by_name["writefunction"]
 _CA_CERTS = (
     "set_ca_certs argument must be a byte string or a Unicode string with ASCII code points only"
 )
+
+
+def _no_certificate(ssl_ctx: int) -> int:
+    """SSL_CTX_FUNCTION where set_ca_certs was given none."""
+    show(error("set_ca_certs: no certificate in PEM format"))
+    return lib.CURLE_FAILED_INIT  # type: ignore[no-any-return]

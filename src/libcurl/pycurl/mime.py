@@ -62,8 +62,14 @@ def _headers(value: object) -> bytes:
 class CurlMimePart(MimePartEngine):
     """A part of a body, as pycurl has it: made by `CurlMime.addpart`."""
 
-    __slots__ = ()
+    __slots__ = ("_owner",)
     __module__ = "pycurl"
+
+    #: Kept alive, as pycurl does it.
+    _owner: CurlMime | None
+
+    def __del__(self) -> None:
+        """The body's own end lets go of what is in it."""
 
     def _check(self, method: str) -> CurlMime:
         mime = self._mime()
@@ -217,10 +223,10 @@ class CurlMime(MimeEngine):
     @property
     def closed(self) -> bool:
         """Whether it was closed."""
-        return not self._open
+        return not self._open or (self._parent is not None and self._holder() is None)
 
     def _check_open(self, method: str) -> None:
-        if not self._open:
+        if self.closed:
             raise error(f"cannot invoke {method}() - no mime handle")
         assert self._curl is not None
         self._curl._check(method)
@@ -244,6 +250,7 @@ class CurlMime(MimeEngine):
         parts, self._parts = self._parts, []
         for part in parts:
             content, part._content = part._content, None
+            part._owner = None
             if isinstance(content, Source):
                 content.release()
             elif isinstance(content, CurlMime):
@@ -256,7 +263,7 @@ class CurlMime(MimeEngine):
         from libcurl.callbacks import report
 
         try:
-            if self._open:
+            if self._open and self._parent is None:
                 if any(easy._in_transfer() for easy in self._easies()):
                     report(refused(lib.HANDLE_PERFORMING, "curl", "__del__"), self)
                 else:
@@ -271,6 +278,7 @@ class CurlMime(MimeEngine):
         self._check_open("addpart")
         part = CurlMimePart()
         part._begin(self)
+        part._owner = self
         self._parts.append(part)
         self._changed()
         return part

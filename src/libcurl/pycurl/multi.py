@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from _weakref import ref
 from operator import index
 from time import monotonic
 
 from libcurl._native import ffi, lib
-from libcurl.callbacks import report
+from libcurl.callbacks import handles, report
 from libcurl.engine import SLICE, Engine
 from libcurl.multi_engine import MultiEngine
 from libcurl.pycurl.common import Attributes, error, no_dict, integer, refused, show
@@ -87,9 +88,12 @@ class CurlMulti(Attributes, MultiEngine):
     def _end(self, close_handles: bool) -> None:
         """Callbacks are told of every removal; what they raise has nowhere else to go."""
         self._ending = True
+        number = self._handle.id
+        handles[number] = lambda: self  # also where a cycle is collected
         try:
             for easy in list(self._easies.values()):
-                self._take_out(easy)
+                lib.multi_remove(self._handle, easy._handle)
+                self._forget(easy)
                 self._report()
                 if close_handles:
                     easy.close()
@@ -97,6 +101,8 @@ class CurlMulti(Attributes, MultiEngine):
             self._report()
         finally:
             self._ending = False
+            if number in handles:
+                handles[number] = ref(self)
         if code:
             self._refuse(code, "close", "close failed")
 

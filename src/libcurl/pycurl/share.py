@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock
 from weakref import WeakSet
 
 from libcurl._native import lib
 from libcurl.callbacks import report
 from libcurl.pycurl.common import Attributes, error, no_dict, refused
 from libcurl.pycurl.names import OWNED
+from libcurl.options import Option, by_name
 from libcurl.share_engine import ShareEngine
 
 TYPE_CHECKING = False
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from libcurl.pycurl.curl import Curl
+
+_SHARE = by_name["share"]
 _KINDS = {value for name, value in OWNED["CurlShare"].items() if name.startswith("LOCK_DATA_")}
 _KINDS -= {lib.CURL_LOCK_DATA_NONE, lib.CURL_LOCK_DATA_SHARE}
 
@@ -23,7 +28,7 @@ _KINDS -= {lib.CURL_LOCK_DATA_NONE, lib.CURL_LOCK_DATA_SHARE}
 class CurlShare(Attributes, ShareEngine):
     """What handles have in common, as pycurl has it."""
 
-    __slots__ = ("_detach_on_close", "_users")
+    __slots__ = ("_detach_on_close", "_lock", "_users")
     __module__ = "pycurl"
     __dict__ = no_dict  # type: ignore[assignment]
 
@@ -42,8 +47,16 @@ class CurlShare(Attributes, ShareEngine):
         self = super().__new__(cls)
         self._begin()
         self._detach_on_close = detach_on_close
+        self._lock = allocate_lock()
         self._users = WeakSet()
         return self
+
+    def _attach(self, curl: Curl, option: Option) -> None:
+        with self._lock:
+            if self.closed:
+                raise error("CurlShare is closed")
+            curl._set(option, self)
+            self._users.add(curl)
 
     def __init__(self, *, detach_on_close: bool = True) -> None:
         """With `detach_on_close`, close() takes the share away from the handles that use it."""
@@ -65,11 +78,15 @@ class CurlShare(Attributes, ShareEngine):
 
     def close(self) -> None:
         """Close it, and the connections in it. `error` while it is in use. Idempotent."""
+        with self._lock:
+            self._close_unused()
+
+    def _close_unused(self) -> None:
         using = [curl for curl in self._users if curl._share is self]
         if self._detach_on_close:
             for curl in using:
-                if not lib.easy_idle(curl._handle):
-                    curl._detach_share()
+                if not lib.easy_idle(curl._handle) and not curl._handle.joined:
+                    curl._set_share(_SHARE, None)
             using = [curl for curl in using if curl._share is self]
         if using:
             plural = "" if len(using) == 1 else "s"
@@ -97,8 +114,9 @@ class CurlShare(Attributes, ShareEngine):
             raise TypeError("invalid arguments to setopt")
         if option not in (lib.CURLSHOPT_SHARE, lib.CURLSHOPT_UNSHARE):
             raise TypeError("integers are not supported for this option")
-        self._check("setopt")
-        self._set_one(option, value)
+        with self._lock:
+            self._check("setopt")
+            self._set_one(option, value)
 
     def _set_one(self, option: int, kind: int) -> None:
         if kind not in _KINDS:
@@ -124,4 +142,6 @@ class CurlShare(Attributes, ShareEngine):
                 )
             if not isinstance(kind, int):
                 raise TypeError("arguments must be LOCK_DATA_* integers")
-            self._set_one(option, kind)
+            with self._lock:
+                self._check(method)
+                self._set_one(option, kind)

@@ -30,6 +30,16 @@ def room(buffer: Buffer, nbytes: int, method: str) -> int:
     return nbytes or size
 
 
+def writable(buffer: Buffer) -> Any:
+    """A buffer to receive into."""
+    try:
+        return ffi.from_buffer(buffer, require_writable=True)
+    except BufferError:
+        raise TypeError(
+            f"argument 1 must be read-write bytes-like object, not {type(buffer).__name__}"
+        ) from None
+
+
 class WebSocketMethods:
     """What a Curl has of them."""
 
@@ -91,10 +101,11 @@ class WebSocketMethods:
         return self._ws_send(payload, kind if flags is None else flags, fragsize, "ws_send")
 
     def _ws_send(self, payload: Buffer, flags: int, fragsize: int, method: str) -> int:
-        buffer = ffi.from_buffer(memoryview(payload).cast("B"))
+        memoryview(payload)
         self._check_writing(method)
         sent = ffi.new("size_t *")
-        code = lib.easy_ws_send(self._handle, buffer, len(buffer), sent, fragsize, flags)
+        with ffi.from_buffer(payload) as buffer:
+            code = lib.easy_ws_send(self._handle, buffer, len(buffer), sent, fragsize, flags)
         if code < 0:
             raise refused(code, "curl", method)
         self._moved(code)
@@ -127,10 +138,12 @@ class WebSocketMethods:
         return self._ws_recv(buffer, size)
 
     def _ws_recv(self, buffer: Buffer, size: int) -> tuple[int, WsFrame | None]:
-        target = ffi.from_buffer(buffer, require_writable=True) if size else ffi.NULL
         received = ffi.new("size_t *")
         frame = ffi.new("struct curl_ws_frame *", {"age": -1})
-        self._moved(lib.easy_ws_recv(self._handle, target, size, received, frame))
+        with writable(buffer) as target:
+            pointer = target if size else ffi.NULL
+            code = lib.easy_ws_recv(self._handle, pointer, size, received, frame)
+        self._moved(code)
         return int(received[0]), None if frame.age < 0 else _frame(frame)
 
     def ws_meta(self) -> WsFrame | None:

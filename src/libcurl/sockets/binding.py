@@ -21,7 +21,7 @@ from libcurl.raw import LOADED, LOADED_TEXT
 from libcurl.sockets.policy import AddressRefused, place
 from libcurl.sockets.proxies import Proxy, for_url, of_environment
 from libcurl.sockets.scopes import plain
-from libcurl.sockets.tool import as_set
+from libcurl.sockets.tool import as_set, listens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Binding:
         self.by_default = by_default
         #: The latest refusal; C knows whether it counts (`refusing`).
         self.refusal: AddressRefused | None = None
-        #: Whether CURLOPT_PROXY is set to something of ours.
+        #: Whether proxies were seen to, and CURLOPT_PROXY set to something of ours where the user has not.
         self.pinned = False
         #: The proxies that this transfer may use, all of them allowed.
         self.proxies: list[Proxy] = []
@@ -87,7 +87,7 @@ class Binding:
         self.used: int = self.native.transfers
         #: The options that are the set's.
         self.options: tuple[Option, ...] = (_OPENER,)
-        if tools.tuners or tools.logs:
+        if tools.tuners or tools.logs or any(policy.listen for policy in tools.policies):
             self.options += (_TUNER,)
         if tools.closer is not None or tools.logs:
             self.options += (_CLOSER,)
@@ -118,7 +118,11 @@ class Binding:
     def install(self, handle: Engine) -> None:
         """Set the callbacks."""
         tools = self.tools
-        handle._set_callback(_OPENER, self.open)
+        # The ways on which C does most of the work.
+        simple = len(tools.policies) == 1 and not (tools.routes or tools.logs or tools.requests)
+        opens = simple and tools.opener is None
+        checks = simple and not tools.faithful
+        handle._set_callback(_OPENER, self.open_unchecked if checks else self.open)
         if _TUNER in self.options:
             handle._set_callback(_TUNER, tools.only_tuner() or self.tune)
         if _CLOSER in self.options:
@@ -126,8 +130,7 @@ class Binding:
         if _REQUEST in self.options:
             handle._set_callback(_REQUEST, self.request)
         if len(tools.policies) == 1 and not tools.requests:
-            opens = tools.opener is None and not (tools.routes or tools.logs)
-            lib.easy_set_verdicts(self.native, tools.policies[0]._allowed, opens)
+            lib.easy_set_verdicts(self.native, tools.policies[0]._allowed, opens, checks)
 
     def remove(self, handle: Engine) -> None:
         """Take back what was set."""
@@ -137,7 +140,7 @@ class Binding:
             else:
                 handle._set_callback(option, None)
         native = self.native
-        lib.easy_set_verdicts(native, ffi.NULL, 0)
+        lib.easy_set_verdicts(native, ffi.NULL, 0, 0)
         settings = handle._settings
         if self.pinned and _PROXY not in settings:
             lib.easy_set_text(native, _PROXY.id, ffi.NULL)
@@ -149,14 +152,18 @@ class Binding:
 
     # -- Before a transfer -----------------------------------------------------------------------
 
-    def begin(self, handle: Engine, shared: bool) -> None:
+    def begin(self, handle: Engine, shared: bool = False) -> None:
         """A transfer begins, in a multi of the user's if `shared`. Raises what keeps it from beginning."""
         tools = self.tools
         if tools.begins:
             for begin in tools.begins:
                 begin(handle)
         if tools.policies:
-            self._settle_proxies(handle)
+            settings = handle._settings
+            if self.proxies or self.environment or not self.pinned or _PRE_PROXY in settings:
+                self._settle_proxies(handle)
+            elif settings.get(_PROXY):
+                self._settle_proxies(handle)
             if not _TELLS:
                 self._insist_on_fresh_connections(handle, shared)
 
@@ -186,20 +193,18 @@ class Binding:
     def _settle_proxies(self, handle: Engine) -> None:
         """Refuse proxies that are not allowed, see to it that no others are used."""
         settings = handle._settings
-        if self.proxies:
-            self.proxies = []
+        self.proxies = []
+        self.pinned = True
         if settings.get(_PRE_PROXY):
             self._admit(settings[_PRE_PROXY], 0, "pre_proxy")
         if _PROXY in settings:
-            if settings[_PROXY]:
+            if settings[_PROXY]:  # the empty one stands for none at all
                 self._admit(settings[_PROXY], settings.get(_PROXYPORT, 0), "proxy")
         elif self.environment:
             pin = self._of_environment(handle)
             lib.easy_set_text(self.native, _PROXY.id, ffi.NULL if pin is None else pin)
-            self.pinned = True
-        elif not self.pinned:
+        else:
             lib.easy_set_text(self.native, _PROXY.id, b"")
-            self.pinned = True
 
     def _of_environment(self, handle: Engine) -> Any:
         """What CURLOPT_PROXY is to be, the environment naming proxies: b"" for none, None to leave it to libcurl."""
@@ -240,39 +245,62 @@ class Binding:
         if tools.routes:
             for route in tools.routes:
                 route(purpose, address)
-        opener = tools.opener
-        checks = bool(tools.policies)
-        if checks and tools.faithful:
-            if not self._allowed(purpose, address._raw, asked):
-                return _BAD
-            checks = False
-        given = None if opener is None else opener(purpose, address)
+        if tools.faithful and tools.policies and not self._allowed(purpose, address._raw, asked):
+            return _BAD
+        given = None if tools.opener is None else tools.opener(purpose, address)
         if given is None:
             given = _socket(address)
-        if checks and given != _BAD:
-            allowed = False
-            try:
-                allowed = self._allowed(purpose, _destination(given, address), asked)
-            finally:
-                if not allowed:
-                    _dispose(given)
-            if not allowed:
-                return _BAD
+        if not tools.faithful and tools.policies:
+            given = self._checked(purpose, address, asked, given)
         if tools.logs and given != _BAD:
             for log in tools.logs:
                 log._opened(self, purpose, asked, address, given)
         return given
 
+    def open_unchecked(self, purpose: int, address: Address) -> Any:
+        """OPENSOCKETFUNCTION, where C asks the policy afterwards (`judge`) about what it does not know."""
+        given = self.tools.opener(purpose, address)  # type: ignore[misc]
+        return _socket(address) if given is None else given
+
+    def judge(self, fd: int, purpose: int, address: Any, asked: Any) -> bool:
+        """Whether a socket may be used, for one address when another was asked for (struct curl_sockaddr)."""
+        raw = ffi.buffer(ffi.addressof(address, "addr"), address.addrlen)[:]
+        before = ffi.buffer(ffi.addressof(asked, "addr"), asked.addrlen)[:]
+        peer = _peer(fd)
+        if not self._allowed(purpose, raw if peer is None else peer, before):
+            return False
+        if peer is None and address.family == int.from_bytes(raw[:2], _ORDER):
+            verdict = self.tools.policies[0]._verdict(raw)
+            if verdict.allowed:  # and no proxy
+                self.tools.policies[0]._admit(raw)
+        return True
+
+    def _checked(self, purpose: int, address: Address, asked: bytes, given: Any) -> Any:
+        """Let pass what an opener has returned, or close it."""
+        if given == _BAD:
+            return given
+        allowed = False
+        try:
+            allowed = self._allowed(purpose, _destination(given, address), asked)
+        finally:
+            if not allowed:
+                _dispose(given)
+        return given if allowed else _BAD
+
     def _allowed(self, purpose: int, raw: bytes, asked: bytes) -> bool:
         """Ask the policies; note a refusal."""
-        for policy in self.tools.policies:
-            if purpose != _IPCXN:
+        tools = self.tools
+        for policy in tools.policies:
+            if listens(purpose, raw):
                 if not policy.listen:
-                    reason = "the transfer wants to listen for a connection (active FTP)"
+                    reason = "no rule allows to listen for a connection (active FTP)"
                     raise self._refused(raw, asked, None, reason)
                 continue
             verdict = policy._verdict(raw)
-            if not verdict.allowed and not (self.proxies and self._is_proxy(raw)):
+            if verdict.allowed:
+                if tools.opener is None:  # C would have opened the socket, had it known
+                    policy._admit(raw)
+            elif not (self.proxies and self._is_proxy(raw)):
                 self.refusal = self._refused(raw, asked, verdict.rule, verdict.reason)
                 self.native.refusing = True
                 return False
@@ -295,6 +323,10 @@ class Binding:
         """SOCKOPTFUNCTION."""
         tools = self.tools
         if purpose != _IPCXN:
+            peer = _peer(fd)
+            if peer is not None and not self._allowed(_IPCXN, peer, peer):
+                assert self.refusal is not None
+                raise self.refusal
             for log in tools.logs:
                 log._accepted(self, fd)
         answer = None
@@ -305,7 +337,9 @@ class Binding:
             answer = found or answer
         return answer
 
-    def request(self, primary_ip: str, local_ip: str, primary_port: int, local_port: int) -> int | None:
+    def request(
+        self, primary_ip: str, local_ip: str, primary_port: int, local_port: int
+    ) -> int | None:
         """PREREQFUNCTION."""
         tools = self.tools
         if tools.policies:
@@ -383,7 +417,9 @@ def bind(handle: Engine, value: Sockets | None, by_default: bool = False) -> Set
     if binding is None:
         return None
     binding.install(handle)
+    handle._attend()
     handle._sockets = binding
+    handle._attend()
     return binding.tools
 
 
@@ -411,16 +447,21 @@ def _socket(address: Address) -> int:
 def _destination(given: Any, address: Address) -> bytes:
     """Where a socket leads: to its peer if it has one, else to where libcurl will connect it."""
     try:
-        fd = given if isinstance(given, int) else given.fileno()
-        if not lib.socket_connected(fd):
-            return address._raw
-        found = socket(fileno=fd)
+        peer = _peer(given if isinstance(given, int) else given.fileno())
     except (AttributeError, OSError, TypeError):
         return address._raw  # it is no socket, and will be refused for that
+    return address._raw if peer is None else peer
+
+
+def _peer(fd: int) -> bytes | None:
+    """The struct sockaddr of a connected socket's other end."""
+    sock = socket(fileno=fd)
     try:
-        peer = found.getpeername()
+        peer = sock.getpeername()
+    except OSError:
+        return None
     finally:
-        found.detach()
+        sock.detach()
     return _pack(peer) if peer else _family(AF_UNIX)
 
 

@@ -8,7 +8,7 @@ from _socket import AF_INET, AF_INET6
 
 from libcurl._native import lib
 from libcurl.errors import NotSupported
-from libcurl.sockets.tool import Set, Tool
+from libcurl.sockets.tool import Set, Tool, listens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class _Connected(Tool):
 
     def _open(self, purpose: int, address: Address) -> Any:
         source = self._source
-        if purpose != lib.CURLSOCKTYPE_IPCXN:
+        if listens(purpose, address._raw):
             return None
         if callable(source):
             given = source(address)

@@ -9,10 +9,9 @@ import threading
 from _socket import IPPROTO_TCP, socket
 from time import time
 
-from libcurl._native import lib
 from libcurl.address import _family
 from libcurl.sockets.policy import place, written
-from libcurl.sockets.tool import Set, Tool
+from libcurl.sockets.tool import Set, Tool, listens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +62,9 @@ class SocketRecord:
         "used",
     )
 
-    def __init__(self, fd: int, purpose: str, asked: Any, used: Any, url: str, options: str) -> None:
+    def __init__(
+        self, fd: int, purpose: str, asked: Any, used: Any, url: str, options: str
+    ) -> None:
         """A descriptor was opened just now."""
         self.fd = fd
         self.purpose = purpose
@@ -154,7 +155,18 @@ class SocketLog(Tool):
 
     def __str__(self) -> str:
         rows = [
-            ("fd", "purpose", "asked", "used", "url", "options", "opened", "closed", "sent", "received")
+            (
+                "fd",
+                "purpose",
+                "asked",
+                "used",
+                "url",
+                "options",
+                "opened",
+                "closed",
+                "sent",
+                "received",
+            )
         ]
         start = self.records[0].opened if self.records else 0.0
         for record in self.records:
@@ -190,7 +202,7 @@ class SocketLog(Tool):
         self, binding: Binding, purpose: int, asked: bytes, address: Address, given: Any
     ) -> None:
         fd = given if isinstance(given, int) else given.fileno()
-        name = "connect" if purpose == lib.CURLSOCKTYPE_IPCXN else "listen"
+        name = "listen" if listens(purpose, asked) else "connect"
         options = "; ".join(binding.tools.options)
         # A socket that was handed over connected may be of another family, without a name.
         used = place(address._raw) if address._raw[:2] == _family(address.family) else ""
@@ -250,7 +262,9 @@ def _transferred(fd: int) -> tuple[int | None, int | None]:
         sock.detach()
     if len(info) < _TCP_INFO_SIZE:
         return None, None
-    sent = int.from_bytes(info[_SENT], sys.byteorder) - int.from_bytes(info[_SENT_AGAIN], sys.byteorder)
+    sent = int.from_bytes(info[_SENT], sys.byteorder) - int.from_bytes(
+        info[_SENT_AGAIN], sys.byteorder
+    )
     return sent, int.from_bytes(info[_RECEIVED], sys.byteorder)
 
 

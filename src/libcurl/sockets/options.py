@@ -63,7 +63,12 @@ _INTS: dict[str, tuple[bool, int, int | None, int | None]] = {
     "user_timeout": (True, socket.IPPROTO_TCP, _number("TCP_USER_TIMEOUT", 18), None),
     "tos": (False, socket.IPPROTO_IP, _number("IP_TOS"), _number("IPV6_TCLASS", 67)),
     "ttl": (False, socket.IPPROTO_IP, _number("IP_TTL"), _number("IPV6_UNICAST_HOPS")),
-    "freebind": (False, socket.IPPROTO_IP, _number("IP_FREEBIND", 15), _number("IPV6_FREEBIND", 78)),
+    "freebind": (
+        False,
+        socket.IPPROTO_IP,
+        _number("IP_FREEBIND", 15),
+        _number("IPV6_FREEBIND", 78),
+    ),
     "mark": (False, socket.SOL_SOCKET, _number("SO_MARK", 36), None),
     "priority": (False, socket.SOL_SOCKET, _number("SO_PRIORITY", 12), None),
     "sndbuf": (False, socket.SOL_SOCKET, _number("SO_SNDBUF"), None),
@@ -106,7 +111,8 @@ class SocketOptions(Tool):
             )
             if lacking:
                 raise NotSupported(
-                    lib.CURLE_NOT_BUILT_IN, f"SocketOptions({name}={value!r}): {sys.platform} has no such option"
+                    lib.CURLE_NOT_BUILT_IN,
+                    f"SocketOptions({name}={value!r}): {sys.platform} has no such option",
                 )
         self._options: dict[str, Any] = dict(options)
 
@@ -131,7 +137,9 @@ class SocketOptions(Tool):
                     _apply(sock, name, value)
                 except OSError as error:
                     reason = os.strerror(error.errno) if error.errno else str(error)
-                    raise OSError(error.errno, f"SocketOptions({name}={value!r}): {reason}") from None
+                    raise OSError(
+                        error.errno, f"SocketOptions({name}={value!r}): {reason}"
+                    ) from None
         finally:
             sock.detach()
 
@@ -171,7 +179,9 @@ def _keepalive(sock: socket.socket, value: Any) -> None:
         return
     times = (value, value) if isinstance(value, int) else tuple(value)
     idle = _number("TCP_KEEPIDLE") or _number("TCP_KEEPALIVE")
-    for number, setting in zip((idle, _number("TCP_KEEPINTVL"), _number("TCP_KEEPCNT")), times, strict=False):
+    for number, setting in zip(
+        (idle, _number("TCP_KEEPINTVL"), _number("TCP_KEEPCNT")), times, strict=False
+    ):
         if number is not None:
             sock.setsockopt(socket.IPPROTO_TCP, number, setting)
 

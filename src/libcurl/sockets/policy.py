@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from _socket import AF_INET, AF_INET6, AF_UNIX, inet_pton
+from _socket import AF_INET, AF_INET6, AF_UNIX
 
 from libcurl._native import ffi, lib
 from libcurl.address import _ORDER, Address, _pack
@@ -149,9 +149,7 @@ class Rule:
         candidates = [raw]
         if not self.allows and len(raw) == 16:
             candidates += embedded(raw)
-        return any(
-            candidate in network for network in self.networks for candidate in candidates
-        )
+        return any(candidate in network for network in self.networks for candidate in candidates)
 
 
 def allow(
@@ -202,7 +200,7 @@ class AddressPolicy(Tool):
     Immutable, and shared by any number of handles and threads.
     """
 
-    __slots__ = ("_allowed", "_name", "_reported", "_verdicts", "listen", "proxies", "rules")
+    __slots__ = ("_allowed", "_name", "_verdicts", "listen", "proxies", "rules")
 
     def __init__(
         self, *rules: Rule, proxies: Iterable[str] | bool = (), listen: bool = False
@@ -210,7 +208,9 @@ class AddressPolicy(Tool):
         """Take the rules, in order."""
         for rule in rules:
             if not isinstance(rule, Rule):
-                raise TypeError(f"AddressPolicy takes rules, of allow() and deny(), not {rule!r:.80}")
+                raise TypeError(
+                    f"AddressPolicy takes rules, of allow() and deny(), not {rule!r:.80}"
+                )
         self.rules = rules
         if isinstance(proxies, (str, bytes)):
             raise TypeError("AddressPolicy: proxies takes several names, or True")
@@ -224,7 +224,6 @@ class AddressPolicy(Tool):
         if not self._allowed:
             raise MemoryError
         self._verdicts: dict[bytes, Verdict] = {}
-        self._reported: dict[tuple[str, int], Verdict] = {}
 
     @classmethod
     def public_only(
@@ -299,24 +298,25 @@ class AddressPolicy(Tool):
             if len(self._verdicts) >= _VERDICTS_MOST:
                 self._verdicts.clear()
             self._verdicts[raw] = verdict
-            self._tell_c(raw, verdict)
-        elif verdict.allowed:
-            self._tell_c(raw, verdict)
         return verdict
+
+    def _admit(self, raw: bytes) -> None:
+        """C need not ask about this struct sockaddr, which is allowed, any more."""
+        family = int.from_bytes(raw[:2], _ORDER)
+        if family == AF_INET:
+            lib.verdicts_allow(self._allowed, raw[4:8], 4, int.from_bytes(raw[2:4], "big"))
+        elif family == AF_INET6:
+            lib.verdicts_allow(self._allowed, raw[8:24], 16, int.from_bytes(raw[2:4], "big"))
 
     def _verdict_reported(self, host: str, port: int) -> Verdict:
         """The same for what PREREQFUNCTION is told: an IP address, or (the beginning of) a path."""
-        verdict = self._reported.get((host, port))
-        if verdict is None:
-            try:
-                raw = inet_pton(AF_INET6 if ":" in host else AF_INET, host)
-            except (OSError, ValueError):
-                verdict = self._decide_path(host, len(os.fsencode(host)) >= _REPORTED_MOST)
-            else:
-                verdict = self._decide_ip(raw, port)
-            if len(self._reported) >= _VERDICTS_MOST:
-                self._reported.clear()
-            self._reported[host, port] = verdict
+        try:
+            raw = _pack((host, port))
+        except ValueError:
+            return self._decide_path(host, len(os.fsencode(host)) >= _REPORTED_MOST)
+        verdict = self._verdict(raw)
+        if verdict.allowed:
+            self._admit(raw)
         return verdict
 
     def _decide(self, raw: bytes) -> Verdict:
@@ -354,7 +354,8 @@ def _ports(port: Ports) -> tuple[range, ...] | None:
         return None
     several = [port] if isinstance(port, (int, range)) else list(port)
     ranges = tuple(
-        ports if isinstance(ports, range) else range(int(ports), int(ports) + 1) for ports in several
+        ports if isinstance(ports, range) else range(int(ports), int(ports) + 1)
+        for ports in several
     )
     for ports in ranges:
         if not ports or ports[0] < 0 or ports[-1] > 0xFFFF:

@@ -9,7 +9,7 @@ from libcurl._native import ffi, lib
 from libcurl.address import _ORDER, _pack
 from libcurl.options import by_name
 from libcurl.sockets.scopes import Network, plain
-from libcurl.sockets.tool import Set, Tool
+from libcurl.sockets.tool import Set, Tool, listens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class Rewrite(Tool):
 
     __slots__ = ("_exact", "_function", "_hosts", "_names", "_networks", "_text")
 
-    def __init__(self, targets: Mapping[Any, Target] | Callable[[Address], AddressValue | None]) -> None:
+    def __init__(
+        self, targets: Mapping[Any, Target] | Callable[[Address], AddressValue | None]
+    ) -> None:
         """Take the mapping, or a callable for every address."""
         self._exact: dict[tuple[bytes, int], Target] = {}
         self._hosts: dict[bytes, Target] = {}
@@ -73,7 +75,9 @@ class Rewrite(Tool):
                 self._exact[plain(raw), int(port)] = target
                 return
             if callable(target):
-                raise TypeError(f"Rewrite: {host!r} has no address that a callable could be asked about")
+                raise TypeError(
+                    f"Rewrite: {host!r} has no address that a callable could be asked about"
+                )
             self._names.append((host.lower().rstrip("."), int(port), target))
             return
         raw = _ip(str(key))
@@ -103,7 +107,7 @@ class Rewrite(Tool):
 
     def _route(self, purpose: int, address: Address) -> None:
         """What is to be done to an address."""
-        if purpose != lib.CURLSOCKTYPE_IPCXN:
+        if listens(purpose, address._raw):
             return
         target = self._find(address._raw)
         if callable(target):

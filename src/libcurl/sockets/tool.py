@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from _socket import AF_INET, AF_INET6
+
+from libcurl._native import lib
+from libcurl.address import _ORDER
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,6 +42,12 @@ class Tool:
     def _enter(self, parts: Set) -> None:
         """Add what this tool does to a set."""
         raise NotImplementedError
+
+
+def listens(purpose: int, raw: bytes) -> bool:
+    """Whether a socket is to listen, for active FTP: libcurl says it by the port, which is 0."""
+    ip = int.from_bytes(raw[:2], _ORDER) in (AF_INET, AF_INET6)
+    return purpose != lib.CURLSOCKTYPE_IPCXN or (ip and raw[2:4] == b"\0\0")
 
 
 def callable_or_tool(value: object) -> bool:
@@ -156,7 +167,9 @@ class Set(Tool):
 
     def only_tuner(self) -> Callable[[int, int], int | None] | None:
         """The one that libcurl may call without any detour, if there is nothing else to do."""
-        return self.tuners[0] if len(self.tuners) == 1 and not self.logs else None
+        if len(self.tuners) != 1 or self.logs or any(policy.listen for policy in self.policies):
+            return None
+        return self.tuners[0]
 
     def bind_by_default(self, handle: Engine) -> None:
         """For a handle that has come to a multi or a share, and has no `sockets` of its own."""
