@@ -126,6 +126,11 @@ class ConnectionCache:
         for closer in self.closers.values():
             closers[closer.id] = lambda closer=closer: closer  # type: ignore[misc]
 
+    def unpin(self) -> None:
+        """The cache was not destroyed after all."""
+        for closer in self.closers.values():
+            closers[closer.id] = ref(closer)
+
     def destroyed(self) -> None:
         """After libcurl has destroyed the cache."""
         for closer in list(self.closers.values()):

@@ -75,14 +75,14 @@ def set_readdata(handle: Engine, option: Option, source: Any) -> None:
     read in C.
     """
     native = handle._handle
-    size, read, seek, memory = -1, None, None, None
+    size, read, seek, data = -1, None, None, None
     if source is not None:
         if hasattr(source, "encoding") or isinstance(source, str):
             raise option.refused(source, "bytes, a file opened in binary mode or an iterator of bytes")
         if hasattr(source, "read"):
             size, read, seek = _from_file(native, source)
-        elif (memory := memory(source)) is not None:
-            size = len(memory)
+        elif (data := memory(source)) is not None:
+            size = len(data)
         elif hasattr(source, "__iter__"):
             read = iterator_source(iter(source))
         else:
@@ -90,11 +90,11 @@ def set_readdata(handle: Engine, option: Option, source: Any) -> None:
     handle._set_callback(by_name["readfunction"], read)
     handle._set_callback(by_name["seekfunction"], seek)
     if source is not None and read is None:
-        data, fd, begin = (memory, -1, 0) if memory is not None else (ffi.NULL, *_place(source))
-        code = lib.easy_set_source(native, data, fd, begin, size)
+        fd, begin = (-1, 0) if data is not None else _place(source)
+        code = lib.easy_set_source(native, data or ffi.NULL, fd, begin, size)
         if code:
             raise handle._option_error(code, option, source)
-    handle._keep(option.id, memory)
+    handle._keep(option.id, data)
     if source is None:
         handle._settings.pop(option, None)
     else:

@@ -172,11 +172,7 @@ class Easy(Engine):
         """Where small bodies will be seen, unless there is more to do in Python than to look there."""
         self._check()
         self._register()
-        if not self._handle.attention:
-            first = lib.easy_first(self._handle)
-            if not first:
-                raise MemoryError
-            self._view = ffi.buffer(first, lib.FIRST_ROOM)
+        self._look_at_bodies()
         return self._view
 
     @property

@@ -71,6 +71,7 @@ class Engine:
         "_closer",
         "_exception",
         "_handle",
+        "_id",
         "_kept",
         "_lent",
         "_memo",
@@ -116,6 +117,7 @@ class Engine:
         if not handle:
             raise MemoryError("curl_easy_init failed")
         self._handle = ffi.gc(handle, lib.easy_free)
+        self._id: int = handle.id
         self._body = self._cache = self._closer = self._exception = self._kept = None
         self._lent = self._memo = self._multi = self._share = self._sockets = self._view = None
         self._callbacks = ()
@@ -123,7 +125,7 @@ class Engine:
 
     def _register(self) -> None:
         """From now on libcurl may call back: be found, and be closed before the interpreter goes."""
-        handles.setdefault(self._handle.id, ref(self))
+        handles.setdefault(self._id, ref(self))
 
     @property
     def closed(self) -> bool:
@@ -159,8 +161,11 @@ class Engine:
         finally:
             if not handle.curl:
                 self._closed()
-            elif known:
-                handles[handle.id] = ref(self)
+            else:
+                if known:
+                    handles[handle.id] = ref(self)
+                if cache is not None:
+                    cache.unpin()
         if code == lib.HANDLE_DEFERRED:
             if multi is not None:
                 multi._halt(self)
@@ -171,7 +176,7 @@ class Engine:
 
     def _closed(self) -> None:
         """Let go of all that libcurl can no longer ask for."""
-        handles.pop(self._handle.id, None)
+        handles.pop(self._id, None)
         self._sockets = None
         self._forget_callbacks()
         self._settings = {}
@@ -267,6 +272,15 @@ class Engine:
             exceptions += self._close()
         for exception in exceptions:
             report(exception, self)
+
+    def _look_at_bodies(self) -> None:
+        """Where small bodies will be seen, unless there is more to do in Python than to look there."""
+        handle = self._handle
+        if not handle.attention:
+            first = lib.easy_first(handle)
+            if not first:
+                raise MemoryError
+            self._view = ffi.buffer(first, lib.FIRST_ROOM)
 
     def _attend(self) -> None:
         """From now on there is something to do in Python before or after every transfer."""
@@ -671,6 +685,7 @@ class Engine:
         self._attend()
         left, self._share = self._share, share
         if share is not None:
+            self._register()
             self._joins(share._cache)
         if left is not None and left is not share:
             left._released()
@@ -679,8 +694,10 @@ class Engine:
         """Own what libcurl points to; None lets go. What a transfer may be using still is kept."""
         kept = self._kept
         if kept is None:
+            if value is None:
+                return
             kept = self._kept = {}
-        self._attend()
+            self._attend()
         if not self._in_transfer():
             kept.pop(_REPLACED, None)
         elif option in kept:

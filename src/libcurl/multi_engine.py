@@ -9,6 +9,7 @@ gets a RuntimeError, except for wakeup.
 
 from __future__ import annotations
 
+import atexit
 from _weakref import ref
 
 from libcurl import connections
@@ -102,8 +103,17 @@ class MultiEngine:
         if not handle.curlm:
             return 0
         self._cache.pin()
+        for easy in self._easies.values():
+            # Where a cycle is collected, weak references are cleared first.
+            if easy._handle.id in handles:
+                handles[easy._handle.id] = lambda easy=easy: easy  # type: ignore[misc]
         code: int = lib.multi_close(handle)
-        if not handle.curlm:
+        for easy in self._easies.values():
+            if easy._handle.id in handles:
+                handles[easy._handle.id] = ref(easy)
+        if handle.curlm:
+            self._cache.unpin()
+        else:
             handles.pop(handle.id, None)
             for easy in self._easies.values():
                 easy._multi = None
@@ -205,6 +215,8 @@ class MultiEngine:
             self._sockets.bind_by_default(easy)
         if easy._sockets is not None and not easy._in_transfer():
             easy._sockets.begin(easy, shared=True)
+        if easy._view is None:
+            easy._look_at_bodies()
         code = _add(self._handle, handle)
         if code:
             if code == lib.CURLM_ADDED_ALREADY:
@@ -219,7 +231,7 @@ class MultiEngine:
         easy._body = None
         if easy._kept is not None:
             easy._flush()
-        self._easies[handle.id] = easy
+        self._easies[easy._id] = easy
         if easy._cache is not None:
             # Its private multi is gone, and the connections with it.
             easy._joins(self._cache)
@@ -237,7 +249,7 @@ class MultiEngine:
 
     def _forget(self, easy: Engine) -> None:
         """The easy has left."""
-        self._easies.pop(easy._handle.id, None)
+        self._easies.pop(easy._id, None)
         easy._multi = None
 
     def _read_messages(self) -> None:
@@ -248,9 +260,9 @@ class MultiEngine:
         handle = self._handle
         count = handle.results_count
         if count:
-            pairs = iter(_unpack(handle.results, 2 * count))
+            triples = iter(_unpack(handle.results, 3 * count))
             handle.results_count = 0
-            for number, result in zip(pairs, pairs, strict=True):
+            for number, result, _ in zip(triples, triples, triples, strict=True):
                 easy = self._easies[number]
                 if not easy._handle.joined:
                     self._forget(easy)
@@ -275,20 +287,22 @@ class MultiEngine:
         if count and not code:
             easies = self._easies
             done = self._done
-            pairs = iter(_unpack(handle.results, 2 * count))
-            results = zip(pairs, pairs)  # noqa: B905
+            triples = iter(_unpack(handle.results, 3 * count))
+            results = zip(triples, triples, triples)  # noqa: B905
             handle.results_count = 0
             try:
-                for number, result in results:
+                for number, result, size in results:
                     easy = easies[number]
                     del easies[number]
                     easy._multi = None
+                    if size >= 0:
+                        easy._body = easy._view[:size]
                     if result or easy._exception is not None or easy._share is not None:
                         self._finished(easy, result)
                     else:
                         done.append((easy, None))
             except BaseException:
-                for number, result in results:
+                for number, result, _ in results:
                     easy = easies[number]
                     self._forget(easy)
                     self._finished(easy, result)
@@ -301,3 +315,12 @@ class MultiEngine:
             or connections.interruptions
         ):
             self._after(code)
+
+
+@atexit.register
+def _close_all() -> None:
+    """Interpreter exit, before the easies' turn: closers are called while Python can still run them."""
+    for found in list(handles.values()):
+        handle = found()
+        if isinstance(handle, MultiEngine):
+            handle._close()

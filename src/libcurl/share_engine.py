@@ -6,6 +6,9 @@ share may work in different threads.
 
 from __future__ import annotations
 
+import atexit
+from _weakref import ref
+
 from libcurl import connections
 from libcurl._native import ffi, lib
 from libcurl.connections import ConnectionCache
@@ -14,9 +17,14 @@ from libcurl.errors import REFUSALS, ShareError, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from libcurl.sockets.tool import Set
+
+
+#: Those that are open, by address.
+_open: dict[int, Callable[[], ShareEngine | None]] = {}
 
 
 class ShareEngine:
@@ -41,6 +49,7 @@ class ShareEngine:
         self._handle = ffi.gc(handle, lib.share_free)
         self._cache = ConnectionCache()
         self._abandoned = False
+        _open[id(self)] = ref(self)
         self._sockets = None
 
     def close(self) -> None:
@@ -59,8 +68,11 @@ class ShareEngine:
     def _close(self) -> int:
         self._cache.pin()
         code: int = lib.share_close(self._handle)
-        if not code:
+        if code:
+            self._cache.unpin()
+        else:
             self._cache.destroyed()
+            _open.pop(id(self), None)
         return code
 
     def _released(self) -> None:
@@ -90,3 +102,13 @@ class ShareEngine:
     def _make_error(self, code: int, message: str) -> Exception:
         """Hook: the face's exception for a CURLSHcode."""
         return ShareError(code, message)
+
+
+@atexit.register
+def _close_all() -> None:
+    """Interpreter exit: the last handle to leave a share closes it."""
+    for found in list(_open.values()):
+        share = found()
+        if share is not None:
+            share._abandoned = True
+            share._close()

@@ -91,17 +91,23 @@ class Loop:
     def time(self, milliseconds: int) -> None:
         self.deadline = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
 
+    def turn(self, multi: Multi, seconds: float = 10) -> int:
+        """Wait for something to happen, and tell the multi; how many transfers run."""
+        if self.deadline is not None:
+            seconds = min(seconds, max(0, self.deadline - time.monotonic()))
+        running = 1
+        for key, mask in self.selector.select(seconds):
+            running = multi.socket_action(key.fd, mask)
+        if self.deadline is not None and self.deadline <= time.monotonic():
+            self.deadline = None
+            running = multi.socket_action()
+        return running
+
     def drive(self, multi: Multi) -> Results:
         results: Results = []
         running = multi.socket_action()
         while running:
-            left = 10.0 if self.deadline is None else max(0, self.deadline - time.monotonic())
-            events = self.selector.select(left)
-            for key, mask in events:
-                running = multi.socket_action(key.fd, mask)
-            if self.deadline is not None and self.deadline <= time.monotonic():
-                self.deadline = None
-                running = multi.socket_action()
+            running = self.turn(multi)
             results += taken(multi)
         return results + taken(multi)
 
@@ -603,7 +609,7 @@ def test_unassign_takes_back(multi: Multi, http: Any) -> None:
     easy = Easy(url=http.url + "/stall", sockoptfunction=lambda fd, _: fds.append(fd))
     multi.add(easy)
     while not fds or fds[0] not in dict(loop.told):
-        multi.socket_action()
+        loop.turn(multi)
     (fd,) = fds
     seen: list[object] = []
     multi.set(socketfunction=lambda easy, fd, what, assigned: seen.append((fd, what, assigned)))
@@ -637,6 +643,7 @@ def test_an_exception_in_a_callback_of_the_multi_comes_out_of_the_call_in_progre
     failing = True
     with pytest.raises(ZeroDivisionError) as caught:
         while True:
+            loop.turn(multi, 0.1)
             multi.socket_action()
     assert caught.value is raised
     failing = False
@@ -1012,9 +1019,7 @@ def test_no_callback_is_called_while_a_multi_is_closed(http: Any) -> None:
         loop.drive(multi)  # leaves a connection in the cache
         multi.add(Easy(url=http.url + "/stall"))
         while len(http.requests) < 2:
-            multi.socket_action()
-            for key, mask in loop.selector.select(0.01):
-                multi.socket_action(key.fd, mask)
+            loop.turn(multi)
         called.clear()
     assert called == []
 

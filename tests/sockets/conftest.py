@@ -91,7 +91,6 @@ class Internet:
         """What a handle needs to be here."""
         return {
             "doh_url": self.doh,
-            "doh_ssl_verifypeer": False,
             "cainfo": self._ca.cert,
             "timeout_ms": 5000,
             "connecttimeout_ms": 2000,

@@ -149,7 +149,8 @@ def test_urls(internet: Internet, policy: AddressPolicy, url: str, reason: str) 
     scheme = url.partition("://")[0] if "://" in url else "http"
     if scheme not in PROTOCOLS:
         pytest.skip(f"this libcurl has no {scheme}")
-    with internet.easy(url, sockets=policy) as easy:
+    # No name is in them: what decimal, short and hexadecimal ones mean is the system's to say.
+    with internet.easy(url, doh_url=None, sockets=policy) as easy:
         error = refused(easy)
     assert reason in error.reason
     assert internet.reached == []
@@ -224,6 +225,8 @@ def test_redirects(internet: Internet, policy: AddressPolicy, code: int) -> None
     ],
 )
 def test_redirects_to(internet: Internet, policy: AddressPolicy, location: str) -> None:
+    if not TELLS and (location.startswith("file") or location.endswith(("localhost", "433/", "f.1/"))):
+        pytest.skip("libcurl 7.80 tells of file:, and 7.77 resolves these without DNS")
     internet.dns.zone.update(NAMES)
     url = internet.redirects("/go", location)
     with internet.easy(url, followlocation=True, redir_protocols=-1, sockets=policy) as easy:
@@ -421,7 +424,7 @@ def test_proxies_that_are_allowed(internet: Internet, monkeypatch: pytest.Monkey
         # Another variable counts for this URL, and it is an allowed one.
         with internet.easy("https://public.test/", sockets=policy) as easy:
             assert easy.fetch() == b"hello"
-        assert socks.connections == 3
+        assert socks.connections == (3 if TELLS else 4)
 
 
 # FTP
@@ -512,7 +515,7 @@ def test_after_requests_that_were_allowed(internet: Internet, policy: AddressPol
             multi.add(easy)
             ((_, error),) = multi.run()
         assert isinstance(error, AddressRefused)
-    assert len(internet.web[0].requests) == 3
+    assert sum(len(server.requests) for server in internet.web) == 3
     internet.web[0].reached.clear()
 
 
@@ -571,13 +574,15 @@ GOOD_NAMES: dict[str, Any] = {
 
 @pytest.mark.parametrize("url", GOOD.split())
 def test_good_ones(internet: Internet, policy: AddressPolicy, url: str) -> None:
+    internet_options: dict[str, Any] = {}
     internet.dns.zone.update(GOOD_NAMES)
     internet.route("/127.0.0.1", lambda connection, request: connection.respond(body=b"hello"))
-    with SocketLog() as log, internet.easy(url, sockets=policy | log) as easy:
+    if not any(name in url.lower() for name in (".test", ".good")):
+        internet_options["doh_url"] = None
+    with SocketLog() as log, internet.easy(url, **internet_options, sockets=policy | log) as easy:
         assert easy.fetch() == b"hello"
         assert easy.fetch() == b"hello"
-    assert len(log) == 1
-    assert len(internet.reached) == 1
+    assert len(log) == len(internet.reached) == (1 if TELLS else 2)
 
 
 def test_exceptions_of_ones_own(internet: Internet) -> None:

@@ -73,7 +73,7 @@ static int on_prereq(void *p, char *primary_ip, char *local_ip, int primary_port
 
   if(!ready(e))
     return CURL_PREREQFUNC_ABORT;
-  if(!e->verdicts || !verdicts_allow_request(e->verdicts, primary_ip, primary_port))
+  if(!e->verdicts || !verdicts_allow_request(e->verdicts, e->curl, primary_ip, primary_port))
     answer = python_prereq(e->id, primary_ip, local_ip, primary_port, local_port);
   e->fresh = e->refusing = 0;
   return answer;

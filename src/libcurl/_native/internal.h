@@ -60,7 +60,7 @@ int on_socket_options(void *e, curl_socket_t, curlsocktype);
 
 /* verdicts.c */
 int verdicts_allow_address(verdicts *, const struct curl_sockaddr *);
-int verdicts_allow_request(verdicts *, const char *ip, int port);
+int verdicts_allow_request(verdicts *, CURL *, const char *ip, int port);
 
 /* connected.c */
 int connected_handed_over(curl_socket_t, struct curl_sockaddr *);

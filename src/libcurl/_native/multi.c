@@ -397,6 +397,7 @@ int multi_results(multi *m, int remove)
   while((message = curl_multi_info_read(m->curlm, &queued)) != NULL) {
     easy *e = easy_of(message->easy_handle);
     CURLcode result = message->data.result;
+    int64_t *slot;
 
     if(message->msg != CURLMSG_DONE || !e)
       continue;
@@ -406,16 +407,17 @@ int multi_results(multi *m, int remove)
       result = CURLE_WRITE_ERROR;
     if(m->results_count == m->results_room) {
       int room = m->results_room ? 2 * m->results_room : 16;
-      int64_t *larger = realloc(m->results, 2 * (size_t)room * sizeof(*larger));
+      int64_t *larger = realloc(m->results, 3 * (size_t)room * sizeof(*larger));
 
       if(!larger)
         return CURLM_OUT_OF_MEMORY;
       m->results = larger;
       m->results_room = room;
     }
-    m->results[2 * m->results_count] = (int64_t)e->id;
-    m->results[2 * m->results_count + 1] = result;
-    m->results_count++;
+    slot = m->results + 3 * m->results_count++;
+    slot[0] = (int64_t)e->id;
+    slot[1] = result;
+    slot[2] = !e->attention && e->first && e->body.data == e->first ? (int64_t)e->body.size : -1;
     if(remove) {
       curl_multi_remove_handle(m->curlm, e->curl);
       multi_unlink(e);

@@ -6,6 +6,7 @@
 #include "internal.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #define KINDS (CURL_LOCK_DATA_HSTS + 1)
@@ -56,10 +57,13 @@ share *share_new(void)
   return s;
 }
 
+/* Handles in different threads may be attached at the same time: each in its turn. */
 static int share_enter(share *s)
 {
-  int refusal = guard_enter(&s->inside);
+  int refusal;
 
+  while((refusal = guard_enter(&s->inside)) == HANDLE_BUSY)
+    sched_yield();
   if(!refusal && !s->curlsh) {
     guard_leave(&s->inside);
     refusal = HANDLE_CLOSED;

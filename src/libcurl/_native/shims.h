@@ -41,7 +41,7 @@ typedef struct multi {
   struct easy *first;       /* the easies in it */
   struct easy *pending;     /* those with something to deliver to Python */
   struct loop *loop;        /* where a descriptor of its own stands for it (loop.c) */
-  int64_t *results;         /* pairs of an easy's id and its CURLcode */
+  int64_t *results;         /* triples: an easy's id, its CURLcode, the size of a body at e->first or -1 */
   int results_room;
   int results_count;
   int adding;               /* inside curl_multi_add_handle; -1: which a timer callback has refused */

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define MOST 512 /* then all is forgotten */
 #define ROOM 1024 /* a power of two */
@@ -119,13 +120,18 @@ int verdicts_allow_address(verdicts *v, const struct curl_sockaddr *address)
   return knows(v, &wanted);
 }
 
-/* The same, for what CURLOPT_PREREQFUNCTION is told. */
-int verdicts_allow_request(verdicts *v, const char *ip, int port)
+/* The same, for what CURLOPT_PREREQFUNCTION is told. Of a file: URL that is the connection before,
+ * should there have been one. */
+int verdicts_allow_request(verdicts *v, CURL *curl, const char *ip, int port)
 {
   unsigned char host[16];
   size_t size = 4;
+  char *url = NULL;
   place wanted;
 
+  curl_easy_getinfo(curl, CURLINFO_EFFECTIVE_URL, &url);
+  if(!url || !strncasecmp(url, "file:", 5))
+    return 0;
   if(inet_pton(AF_INET, ip, host) != 1) {
     size = 16;
     if(inet_pton(AF_INET6, ip, host) != 1)

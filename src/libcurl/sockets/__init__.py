@@ -8,10 +8,11 @@
 - `SocketOptions` are set by name;
 - `SocketLog` accounts for every descriptor.
 
-`|` combines them, `Callbacks` and plain openers of your own among them: addresses are rewritten, then checked,
-then a socket is opened. `sockets` is a keyword of Easy, and of Multi, AsyncMulti and Share, which give it to
-those of their handles that have none of their own. None takes them off. What `sockets` needs of libcurl's
-callbacks, the opener always, is not to be set otherwise: RuntimeError.
+`|` combines them, `Callbacks` and plain openers of your own among them: addresses are rewritten,
+then checked, then a socket is opened. `sockets` is a keyword of Easy, and of Multi, AsyncMulti and
+Share, which give it to those of their handles that have none of their own. None takes them off.
+What `sockets` needs of libcurl's callbacks, the opener always, is not to be set otherwise:
+RuntimeError.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """A set of tools at work for one handle: the callbacks that libcurl calls.
 
-What makes the second check trustworthy: before each request libcurl tells the address of the connection
-that it is about to use (PREREQFUNCTION), whoever opened it and whenever. Where a set translates addresses,
-that address may be one that the policy was never asked about (7.88 reports the port before the rewriting; a
-connected socket's peer is not known to libcurl at all). Then a connection is recognised by both its ends: a
-request right after a socket was opened is sent over a connection that was checked, and its ends are
-remembered for the requests to follow.
+What makes the second check trustworthy: before each request libcurl tells the address of the
+connection that it is about to use (PREREQFUNCTION), whoever opened it and whenever. Where a set
+translates addresses, that address may be one that the policy was never asked about (7.88 reports
+the port before the rewriting; a connected socket's peer is not known to libcurl at all). Then a
+connection is recognised by both its ends: a request right after a socket was opened is sent over a
+connection that was checked, and its ends are remembered for the requests to follow.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ class Binding:
         self.by_default = by_default
         #: The latest refusal; C knows whether it counts (`refusing`).
         self.refusal: AddressRefused | None = None
-        #: Whether proxies were seen to, and CURLOPT_PROXY set to something of ours where the user has not.
+        #: Whether proxies were seen to, and CURLOPT_PROXY set to something of ours where the user
+        #: has not.
         self.pinned = False
         #: The proxies that this transfer may use, all of them allowed.
         self.proxies: list[Proxy] = []
@@ -160,9 +161,13 @@ class Binding:
                 begin(handle)
         if tools.policies:
             settings = handle._settings
-            if self.proxies or self.environment or not self.pinned or _PRE_PROXY in settings:
-                self._settle_proxies(handle)
-            elif settings.get(_PROXY):
+            if (
+                self.proxies
+                or self.environment
+                or not self.pinned
+                or _PRE_PROXY in settings
+                or settings.get(_PROXY)
+            ):
                 self._settle_proxies(handle)
             if not _TELLS:
                 self._insist_on_fresh_connections(handle, shared)
@@ -343,9 +348,12 @@ class Binding:
         """PREREQFUNCTION."""
         tools = self.tools
         if tools.policies:
+            url = self._url()
+            if url[:5].lower() == "file:":  # what libcurl tells is the connection before
+                raise AddressRefused(None, None, "a file has no address", url)
             ends = (primary_ip, local_ip, primary_port, local_port)
             if not (tools.translates and self._known(ends)):
-                self._check_again(primary_ip, primary_port)
+                self._check_again(primary_ip, primary_port, url)
         for request in tools.requests:
             answer = request(primary_ip, local_ip, primary_port, local_port)
             if answer:
@@ -361,20 +369,15 @@ class Binding:
             approved[ends] = None
         return ends in approved
 
-    def _check_again(self, host: str, port: int) -> None:
+    def _check_again(self, host: str, port: int, url: str) -> None:
         """The second check: the connection may be somebody else's."""
-        url = ""
-        if not host:  # an abstract Unix socket, or no socket at all
-            url = self._url()
-            if url.startswith("file:"):
-                raise AddressRefused(None, None, "a file has no address", url)
         for policy in self.tools.policies:
             verdict = policy._verdict_reported(host, port)
             if verdict.allowed or (self.proxies and self._is_proxy(_reported(host, port))):
                 continue
             reason = f"{verdict.reason}, on a connection made before"
             address = (host, port) if _is_ip(host) else host
-            raise AddressRefused(address, verdict.rule, reason, url or self._url())
+            raise AddressRefused(address, verdict.rule, reason, url)
 
     # -- For errors ------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from libcurl.sockets.tool import Set, Tool, listens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from libcurl.address import Address
@@ -23,11 +22,11 @@ __all__ = ["already_connected", "in_netns"]
 def already_connected(source: Any) -> Tool:
     """A tool that hands connected sockets to libcurl.
 
-    `source` is a socket (TCP, Unix, one of a socketpair; a descriptor, as from systemd), or a callable that
-    gets the Address that libcurl wants to connect to and returns one, or None for a connection as usual. TLS
-    is libcurl's, as the URL says. A socket given is detached and belongs to libcurl; it serves one connection,
-    for as many requests as that is kept: RuntimeError where another is wanted. An AddressPolicy checks what
-    the socket is connected to.
+    `source` is a socket (TCP, Unix, one of a socketpair; a descriptor, as from systemd), or a
+    callable that gets the Address that libcurl wants to connect to and returns one, or None for a
+    connection as usual. TLS is libcurl's, as the URL says. A socket given is detached and belongs
+    to libcurl; it serves one connection, for as many requests as that is kept: RuntimeError where
+    another is wanted. An AddressPolicy checks what the socket is connected to.
     """
     return _Connected(source)
 
@@ -92,9 +91,10 @@ def _family_and_peer(fd: int) -> tuple[int, Any]:
 def in_netns(name: str | os.PathLike[str]) -> Tool:
     """A tool that opens sockets in another network namespace (Linux; needs CAP_SYS_ADMIN).
 
-    `name` is one that `ip netns` knows, or a path such as /proc/4321/ns/net. Names are resolved where this
-    process is: use addresses, RESOLVE or DOH_URL. FileNotFoundError here, and PermissionError from the
-    transfer, where it cannot be entered. NotSupported elsewhere than on Linux.
+    `name` is one that `ip netns` knows, or a path such as /proc/4321/ns/net. Names are resolved
+    where this process is: use addresses, RESOLVE or DOH_URL. FileNotFoundError here, and
+    PermissionError from the transfer, where it cannot be entered. NotSupported elsewhere than on
+    Linux.
     """
     return _Netns(name)
 

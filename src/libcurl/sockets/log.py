@@ -39,11 +39,11 @@ class SocketLeak(AssertionError):
 class SocketRecord:
     """One descriptor, from open to close.
 
-    `fd`; `purpose`, "connect", "listen" or "accepted"; `asked`, the address that libcurl asked for, and `used`,
-    the one it got, (host, port) or a path; `url`, of the transfer it was opened in, without credentials and
-    query; `options`, what SocketOptions has set; `opened` and `closed`, as of time.time(), with `opened_by` and
-    `closed_by`, "file:line" and the thread; `sent` and `received`, bytes on the wire (TCP on Linux). None where
-    something is not known, or not yet.
+    `fd`; `purpose`, "connect", "listen" or "accepted"; `asked`, the address that libcurl asked for,
+    and `used`, the one it got, (host, port) or a path; `url`, of the transfer it was opened in,
+    without credentials and query; `options`, what SocketOptions has set; `opened` and `closed`, as
+    of time.time(), with `opened_by` and `closed_by`, "file:line" and the thread; `sent` and
+    `received`, bytes on the wire (TCP on Linux). None where something is not known, or not yet.
     """
 
     __slots__ = (
@@ -92,10 +92,10 @@ class SocketRecord:
 class SocketLog(Tool):
     """Who opened which socket, for what, and when it was closed.
 
-    A sequence of SocketRecords; `print(log)` is a table. As a context manager it raises SocketLeak when a
-    descriptor that was opened inside is still open at the end, connections kept for later transfers among
-    them: close handles first. Or when one was closed by somebody else before libcurl closed it; that
-    close is not done, for the number may be another's by now.
+    A sequence of SocketRecords; `print(log)` is a table. As a context manager it raises SocketLeak
+    when a descriptor that was opened inside is still open at the end, connections kept for later
+    transfers among them: close handles first. Or when one was closed by somebody else before
+    libcurl closed it; that close is not done, for the number may be another's by now.
     """
 
     __slots__ = ("_open", "problems", "records")

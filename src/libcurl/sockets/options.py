@@ -94,9 +94,9 @@ class SocketOptions(Tool):
     | `linger` | seconds that a close may wait for data to go out; 0 ends with a RST |
     | `freebind`, `bind`, `reuseaddr` | a local address: `bind=("192.0.2.1", 0)`, one that is not there too |
 
-    Options of TCP pass over other sockets, those of IP over Unix ones. What the platform does not have is
-    NotSupported, here; what it refuses is an OSError of the transfer, which names option and value and has
-    the errno: PermissionError for `mark` without the capability.
+    Options of TCP pass over other sockets, those of IP over Unix ones. What the platform does not
+    have is NotSupported, here; what it refuses is an OSError of the transfer, which names option
+    and value and has the errno: PermissionError for `mark` without the capability.
     """
 
     __slots__ = ("_options",)

@@ -43,9 +43,9 @@ class AddressRefused(PermissionError):
     """An AddressPolicy has refused to connect somewhere.
 
     `address` is (host, port), or the path of a Unix socket; None where there is none (a file: URL).
-    `rule` is the Rule that refuses, None where no rule allows it; `reason` says either in words. `url` is what
-    was asked for, without credentials and query. `original` is the address before it was rewritten, else
-    None. `__cause__` may hold libcurl's own error.
+    `rule` is the Rule that refuses, None where no rule allows it; `reason` says either in words.
+    `url` is what was asked for, without credentials and query. `original` is the address before it
+    was rewritten, else None. `__cause__` may hold libcurl's own error.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Rule:
         if not self._names_unix():
             # "Everything" allows no Unix socket, and denies them.
             return not (self.allows or self.families is not None or self.scopes)
-        if self.scopes and "unix" not in self.scopes or self.families not in (None, AF_UNIX):
+        if (self.scopes and "unix" not in self.scopes) or self.families not in (None, AF_UNIX):
             return False
         if self.paths is None:
             return True
@@ -161,11 +161,11 @@ def allow(
 ) -> Rule:
     """A rule that allows.
 
-    `networks` are strings such as "10.0.0.0/8" or "2001:db8::1", or objects of `ipaddress`; `port` an int, a
-    range or several of both; `family` AF_INET, AF_INET6 or AF_UNIX; `scope` one or several of `SCOPES`; `path`
-    a Unix socket's. What is given has to be so, all of it; an IP address is in one of the networks. Unix
-    sockets are allowed only by rules that name them, by path, family or scope. ValueError for what is none of
-    these.
+    `networks` are strings such as "10.0.0.0/8" or "2001:db8::1", or objects of `ipaddress`; `port`
+    an int, a range or several of both; `family` AF_INET, AF_INET6 or AF_UNIX; `scope` one or
+    several of `SCOPES`; `path` a Unix socket's. What is given has to be so, all of it; an IP
+    address is in one of the networks. Unix sockets are allowed only by rules that name them, by
+    path, family or scope. ValueError for what is none of these.
     """
     return Rule(True, networks, port, family, scope, path)
 
@@ -187,15 +187,16 @@ def deny(
 class AddressPolicy(Tool):
     """Where handles may connect to: rules, of which the first that matches decides.
 
-    What no rule matches is refused. An IPv4-mapped IPv6 address is the IPv4 address to all rules. Checked
-    when a socket is opened, after name resolution and for every redirect, and again before each request
-    goes out (libcurl 7.80; before that, with a fresh connection), so that a connection that somebody else
-    opened is no way round it. A refused address is skipped as one that cannot be reached: when none is
-    left, the transfer raises AddressRefused.
+    What no rule matches is refused. An IPv4-mapped IPv6 address is the IPv4 address to all rules.
+    Checked when a socket is opened, after name resolution and for every redirect, and again before
+    each request goes out (libcurl 7.80; before that, with a fresh connection), so that a connection
+    that somebody else opened is no way round it. A refused address is skipped as one that cannot be
+    reached: when none is left, the transfer raises AddressRefused.
 
-    Proxies connect where the policy does not see it: they are refused, those of the environment too, unless
-    `proxies` names them: "proxy.example:3128" or "socks5://10.0.0.1:1080"; True allows any. An allowed proxy's own
-    address needs no rule. Active FTP listens for a connection: refused, unless `listen`.
+    Proxies connect where the policy does not see it: they are refused, those of the environment
+    too, unless `proxies` names them: "proxy.example:3128" or "socks5://10.0.0.1:1080"; True allows
+    any. An allowed proxy's own address needs no rule. Active FTP listens for a connection: refused,
+    unless `listen`.
 
     Immutable, and shared by any number of handles and threads.
     """
@@ -260,14 +261,17 @@ class AddressPolicy(Tool):
     def check(self, address: object, port: int = 0) -> Rule:
         """The rule that allows an address; AddressRefused where none does. Nothing is connected to.
 
-        `address` is a numeric host (str, or of `ipaddress`), (host, port), the path of a Unix socket (with a
-        slash in it, or bytes), or an Address. ValueError for a name: names are not resolved.
+        `address` is a numeric host (str, or of `ipaddress`), (host, port), the path of a Unix
+        socket (with a slash in it, or bytes), or an Address. ValueError for a name: names are not
+        resolved.
         """
         if isinstance(address, Address):
             raw = address._raw
-        elif isinstance(address, tuple):
-            raw = _pack(address)
-        elif isinstance(address, (bytes, os.PathLike)) or "/" in str(address):
+        elif (
+            isinstance(address, tuple)
+            or isinstance(address, (bytes, os.PathLike))
+            or "/" in str(address)
+        ):
             raw = _pack(address)
         else:
             raw = _pack((str(address), port))

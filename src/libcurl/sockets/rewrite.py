@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from _socket import AF_INET, AF_INET6, AF_UNIX, inet_pton
+from _socket import AF_INET, AF_INET6, inet_pton
 
-from libcurl._native import ffi, lib
+from libcurl._native import lib
 from libcurl.address import _ORDER, _pack
 from libcurl.options import by_name
 from libcurl.sockets.scopes import Network, plain
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Rewrite"]
 
-#: The IPv4 dummy address of RFC 7600: nobody's. A name to be rewritten leads here, without being resolved;
-#: the port is its number.
+#: The IPv4 dummy address of RFC 7600: nobody's. A name to be rewritten leads here, without being
+#: resolved; the port is its number.
 _DUMMY = "192.0.0.8"
 _DUMMY_RAW = inet_pton(AF_INET, _DUMMY)
 _CONNECT_TO = by_name["connect_to"]
@@ -33,15 +32,17 @@ _CONNECT_TO = by_name["connect_to"]
 class Rewrite(Tool):
     """Connect somewhere else: a mapping of addresses to addresses, or a callable.
 
-    Keys are ("10.0.0.1", 80), an address on all its ports ("10.0.0.1"), a network ("10.0.0.0/8", or of
-    `ipaddress`), or a host name of the URL and its port (("db.internal", 5432)). An exact address counts before
-    an address on all ports, that before networks, these in the order given. Targets are what `Address.addr`
-    takes, (host, port) with a numeric host or the path of a Unix socket, or a callable that gets the Address and
-    returns one of these, or None to leave it alone; port 0 is the port asked for.
+    Keys are ("10.0.0.1", 80), an address on all its ports ("10.0.0.1"), a network ("10.0.0.0/8", or
+    of `ipaddress`), or a host name of the URL and its port (("db.internal", 5432)). An exact
+    address counts before an address on all ports, that before networks, these in the order given.
+    Targets are what `Address.addr` takes, (host, port) with a numeric host or the path of a Unix
+    socket, or a callable that gets the Address and returns one of these, or None to leave it alone;
+    port 0 is the port asked for.
 
-    A host name is not resolved: the mapping is all that is needed. Not where the transfer goes through a
-    proxy, which is asked for the host as ever. What else belongs to the transfer, certificates and headers
-    included, stays with the URL. ValueError and TypeError for what cannot be understood.
+    A host name is not resolved: the mapping is all that is needed. Not where the transfer goes
+    through a proxy, which is asked for the host as ever. What else belongs to the transfer,
+    certificates and headers included, stays with the URL. ValueError and TypeError for what cannot
+    be understood.
     """
 
     __slots__ = ("_exact", "_function", "_hosts", "_names", "_networks", "_text")

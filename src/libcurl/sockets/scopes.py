@@ -1,15 +1,16 @@
 """What kind of address an address is: the tables of IANA, and IPv4 inside IPv6.
 
-Python's `ipaddress.is_global` changed its mind in 3.9.20, 3.10.15, 3.11.10 and 3.12.4, and calls NAT64 and
-6to4 forms of private addresses global; a policy must mean the same everywhere. The tables are those of
+Python's `ipaddress.is_global` changed its mind in 3.9.20, 3.10.15, 3.11.10 and 3.12.4, and calls
+NAT64 and 6to4 forms of private addresses global; a policy must mean the same everywhere. The tables
+are those of
 
 - https://www.iana.org/assignments/iana-ipv4-special-registry (RFC 6890), as of 2025
 - https://www.iana.org/assignments/iana-ipv6-special-registry (RFC 6890), as of 2025
 - https://www.iana.org/assignments/ipv6-address-space: global unicast is 2000::/3, all else is reserved
 - https://www.iana.org/assignments/multicast-addresses
 
-An address has the scope of the first network that holds it; one that none holds is "global" in IPv4 and in
-2000::/3, "reserved" elsewhere.
+An address has the scope of the first network that holds it; one that none holds is "global" in IPv4
+and in 2000::/3, "reserved" elsewhere.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ _IPV6 = """
     fec0::/10           private         RFC 3879, site-local, deprecated
     ff00::/8            multicast       RFC 4291
 """
-# Where IPv6 addresses carry an IPv4 address, and at which byte. A mapped one *is* that address to the
-# system; the others reach it through a translator or a tunnel, if there is one.
+# Where IPv6 addresses carry an IPv4 address, and at which byte. A mapped one *is* that address to
+the  # system; the others reach it through a translator or a tunnel, if there is one.
 _EMBEDDING = """
     ::ffff:0:0/96       12      RFC 4291, mapped
     ::ffff:0:0:0/96     12      RFC 2765, translated
@@ -75,10 +76,22 @@ _EMBEDDING = """
 
 #: The names of all scopes; a Unix socket has one too.
 SCOPES = frozenset(
-    """
-    global private loopback link-local unique-local cgnat multicast unspecified broadcast documentation
-    benchmarking reserved cloud unix
-    """.split()
+    [
+        "global",
+        "private",
+        "loopback",
+        "link-local",
+        "unique-local",
+        "cgnat",
+        "multicast",
+        "unspecified",
+        "broadcast",
+        "documentation",
+        "benchmarking",
+        "reserved",
+        "cloud",
+        "unix",
+    ]
 )
 
 

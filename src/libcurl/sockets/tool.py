@@ -27,8 +27,8 @@ __all__ = ["Callbacks", "Tool"]
 class Tool:
     """A ready-made answer to libcurl's socket callbacks.
 
-    It serves any number of handles, in any number of threads. `a | b` combines two; a callable of your
-    own may stand for either of them, as the opener.
+    It serves any number of handles, in any number of threads. `a | b` combines two; a callable of
+    your own may stand for either of them, as the opener.
     """
 
     __slots__ = ()
@@ -58,9 +58,9 @@ def callable_or_tool(value: object) -> bool:
 class Callbacks(Tool):
     """Callbacks of your own, among the ready-made ones.
 
-    They take and return what the options of these names do. The opener may return None, for a socket as
-    libcurl would open it. What it leaves in the address, or what the socket it returns is connected to, is
-    what an AddressPolicy checks.
+    They take and return what the options of these names do. The opener may return None, for a
+    socket as libcurl would open it. What it leaves in the address, or what the socket it returns is
+    connected to, is what an AddressPolicy checks.
     """
 
     __slots__ = ("_close", "_open", "_request", "_tune")
@@ -100,10 +100,10 @@ class Callbacks(Tool):
 class Set(Tool):
     """Several tools: in what order they work.
 
-    A transfer begins: `begins`. A socket is wanted: `routes` change the address, `policies` check it, the
-    `opener` opens (one that may change the address itself comes before the policies), logs note it;
-    `tuners` set options. A request goes out: policies and `requests`. A socket is closed: logs, then the
-    `closer`.
+    A transfer begins: `begins`. A socket is wanted: `routes` change the address, `policies` check
+    it, the `opener` opens (one that may change the address itself comes before the policies), logs
+    note it; `tuners` set options. A request goes out: policies and `requests`. A socket is closed:
+    logs, then the `closer`.
     """
 
     __slots__ = (
@@ -134,7 +134,8 @@ class Set(Tool):
         self.closer: Callable[[int], int | None] | None = None
         self.logs: list[SocketLog] = []
         self.options: list[str] = []  # what tuners set, for logs
-        #: Connections, as libcurl reports them, that were checked under another address (`binding`).
+        #: Connections, as libcurl reports them, that were checked under another address
+        #: (`binding`).
         self.approved: dict[tuple[str, str, int, int], None] = {}
         for tool in tools:
             if isinstance(tool, Set):
