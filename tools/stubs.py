@@ -59,6 +59,8 @@ EASY = {
     "sockoptfunction": "Callable[[int, SockType], int | None] | None",
     "closesocketfunction": "Callable[[int], int | None] | None",
 }
+# No option of libcurl's, but a keyword as they are.
+SOCKETS = "    sockets: Sockets | None"
 MULTI = {
     "pipelining_site_bl": "Lines | None",
     "pipelining_server_bl": "Lines | None",
@@ -104,10 +106,10 @@ def options_stub(headers: Iterable[str], easy: Rows, multi: Rows) -> str:
         "class Options(TypedDict, total=False):",
         '    """The options of an easy handle."""\n',
     ]
-    lines += keywords(easy, kinds, "CURLOPT_", EASY)
+    lines += keywords(easy, kinds, "CURLOPT_", EASY) + [SOCKETS]
     lines += ["", "class MultiOptions(TypedDict, total=False):"]
     lines += ['    """The options of a multi handle."""\n']
-    lines += keywords(multi, kinds, "CURLMOPT_", MULTI)
+    lines += keywords(multi, kinds, "CURLMOPT_", MULTI) + [SOCKETS]
     return "\n".join(lines) + "\n"
 
 
@@ -155,6 +157,7 @@ from typing_extensions import Buffer
 
 from . import Address, Cookie, Easy, HSTSEntry, HSTSIndex, Mime, Url
 from .constants import InfoType, SockType
+from .sockets.tool import Sockets
 
 Text: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes] | Url
 Lines: TypeAlias = Iterable[str | bytes]

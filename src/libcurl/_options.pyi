@@ -8,6 +8,7 @@ from typing_extensions import Buffer
 
 from . import Address, Cookie, Easy, HSTSEntry, HSTSIndex, Mime, Url
 from .constants import InfoType, SockType
+from .sockets.tool import Sockets
 
 Text: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes] | Url
 Lines: TypeAlias = Iterable[str | bytes]
@@ -341,6 +342,7 @@ class Options(TypedDict, total=False):
     ftp_response_timeout: int | None
     mail_rcpt_alllowfails: int | None
     rtspheader: Lines | None
+    sockets: Sockets | None
 
 class MultiOptions(TypedDict, total=False):
     """The options of a multi handle."""
@@ -362,3 +364,4 @@ class MultiOptions(TypedDict, total=False):
     notifyfunction: Callable[..., object] | None  # libcurl 8.17.0
     resolve_threads_max: int | None  # libcurl 8.20.0
     quick_exit: int | None  # libcurl 8.20.0
+    sockets: Sockets | None

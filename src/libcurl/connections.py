@@ -160,16 +160,21 @@ def _failed(
     closer = found() if found else None
     setter = closer.setter() if closer is not None else None
     if setter is None or not setter._closer_failed(exception):
-        if isinstance(exception, Exception):
-            report(exception, "CURLOPT_CLOSESOCKETFUNCTION")
-        else:
-            interruptions.append(exception)
+        leave(exception, "CURLOPT_CLOSESOCKETFUNCTION")
     # Interrupted before it called anything: the descriptor is still to be closed.
     return None if "function" in values else python_closesocket(values["closer"], values["fd"])
 
 
 #: KeyboardInterrupt and SystemExit that no handle was there for: the next call to return raises them.
 interruptions: list[BaseException] = []
+
+
+def leave(exception: BaseException, where: object) -> None:
+    """No call is there to raise it: it is shown, or left to the next call where it interrupts."""
+    if isinstance(exception, Exception):
+        report(exception, where)
+    else:
+        interruptions.append(exception)
 
 
 def take_interruptions() -> list[BaseException]:

@@ -6,6 +6,7 @@ import os
 from _operator import index
 
 from libcurl._native import ffi, lib
+from libcurl.connections import interruptions
 from libcurl.data import save
 from libcurl.engine import _RUNNING, SLICE, Engine, _continue, _perform
 from libcurl.options import find
@@ -141,6 +142,7 @@ class Easy(Engine):
             or self._exception is not None
             or self._cache is not None
             or self._share is not None
+            or interruptions
         ):
             self._after(code)
 

@@ -198,7 +198,7 @@ class Engine:
         try:
             if self._handle.curl:
                 for exception in self._close():
-                    report(exception, self)
+                    connections.leave(exception, self)
         except AttributeError:
             pass  # a constructor that failed, or an interpreter that is gone
 
@@ -680,6 +680,8 @@ class Engine:
         code = lib.easy_set_share(self._handle, share._handle if share is not None else ffi.NULL)
         if code == lib.HANDLE_DEFERRED:
             raise RuntimeError("CURLOPT_SHARE cannot be changed during a transfer or in a multi")
+        if code == lib.HANDLE_CLOSED and share is not None and not self.closed:
+            raise share._error(code)
         if code:
             raise self._option_error(code, option, share)
         self._attend()

@@ -21,9 +21,11 @@ __all__ = ["Share"]
 class Share(ShareEngine):
     """Cookies, connections, TLS sessions and more that easy handles share.
 
-    `Share(LockData.CONNECT, LockData.DNS)`, then `Easy(share=share)`. The handles may work in different
-    threads: locks are taken in C. Attached handles keep the share alive; one in a multi can neither be
-    attached nor detached. The closers of connections in a shared cache live until these close.
+    `Share(LockData.COOKIE, LockData.DNS)`, then `Easy(share=share)`. The handles may work in different
+    threads, locks are taken in C; but libcurl does not support handles that share connections
+    (LockData.CONNECT) in two threads at the same time: 8.23 crashes. Attached handles keep the share
+    alive; one in a multi can neither be attached nor detached. The closers of connections in a shared cache
+    live until these close.
     """
 
     __slots__ = ()

@@ -10,9 +10,9 @@ import pytest
 from servers import NeedsRoot
 from servers.dns import DNSServer
 from servers.http import Connection, HTTPServer
-from sockets.namespace import Namespace, forget_proxies
 
 import libcurl
+from sockets.namespace import Namespace, forget_proxies
 
 if TYPE_CHECKING:
     from servers.tls import Authority
@@ -84,7 +84,9 @@ class Internet:
 
     def redirects(self, path: str, location: str, code: int = 302) -> str:
         """Serve a redirect, on public.test; return its URL."""
-        self.route(path, lambda connection, request: connection.respond(code, [("Location", location)]))
+        self.route(
+            path, lambda connection, request: connection.respond(code, [("Location", location)])
+        )
         return f"http://public.test{path}"
 
     def options(self, **options: Any) -> dict[str, Any]:

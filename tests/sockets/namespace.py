@@ -1,4 +1,4 @@
-"""A network namespace in which every address is local: the internet, for tests, and nobody else's."""
+"""A network namespace in which every address is local: the internet, for tests."""
 
 from __future__ import annotations
 

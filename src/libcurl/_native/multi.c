@@ -190,11 +190,11 @@ int multi_remove(multi *m, easy *e)
   if(code)
     return code;
   code = e->joined == m ? curl_multi_remove_handle(m->curlm, e->curl) : CURLM_BAD_EASY_HANDLE;
-  if(code == CURLM_ABORTED_BY_CALLBACK) /* by a timer callback, when all was done */
-    code = CURLM_OK;
   ready(e);
-  if(!code)
+  if(!code || code == CURLM_ABORTED_BY_CALLBACK) /* by a timer callback, when all was done */
     multi_unlink(e);
+  if(code == CURLM_ABORTED_BY_CALLBACK && !e->agent)
+    code = CURLM_OK;
   leave_both(m, e);
   return code;
 }
@@ -324,7 +324,7 @@ static int on_timer(CURLM *curlm, long milliseconds, void *p)
   (void)curlm;
   if(!m->adding)
     return answer;
-  if(answer)
+  if(answer == -1)
     m->adding = -1;
   return 0;
 }

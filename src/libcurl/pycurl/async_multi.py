@@ -78,7 +78,7 @@ class AsyncCurlMulti:
         self._raised: dict[Curl, BaseException] = {}
         self._assigned_fds: set[int] = set()
         self._timer: asyncio.Handle | None = None
-        self._drain_soon: asyncio.Handle | None = None
+        self._notify_handle: asyncio.Handle | None = None
         self._closing = False
         self._multi = _Multi()
         self._multi.owner = self
@@ -142,9 +142,9 @@ class AsyncCurlMulti:
         if self.closed:
             return
         self._closing = True
-        if self._drain_soon is not None:
-            self._drain_soon.cancel()
-            self._drain_soon = None
+        if self._notify_handle is not None:
+            self._notify_handle.cancel()
+            self._notify_handle = None
         self._cancel_timer()
         futures, self._futures = self._futures, {}
         for curl, future in futures.items():
@@ -234,8 +234,8 @@ class AsyncCurlMulti:
             self._timer = None
 
     def _on_notify(self, _notification: int, _curl: Curl | None) -> None:
-        if not self._closing and self._loop is not None and self._drain_soon is None:
-            self._drain_soon = self._loop.call_soon(self._drain_now)
+        if not self._closing and self._loop is not None and self._notify_handle is None:
+            self._notify_handle = self._loop.call_soon(self._drain_now)
 
     # -- What the loop has -----------------------------------------------------------------------
 
@@ -265,7 +265,7 @@ class AsyncCurlMulti:
             self._drain()
 
     def _drain_now(self) -> None:
-        self._drain_soon = None
+        self._notify_handle = None
         if not self._closing:
             self._drain()
 

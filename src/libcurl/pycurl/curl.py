@@ -85,7 +85,7 @@ def set_curlu(curl: Curl, option: Option, url: Any) -> None:
 class Curl(Attributes, WebSocketMethods, Engine):
     """A transfer, as pycurl has it."""
 
-    __slots__ = ("_cause", "_joined", "_message", "_writing")
+    __slots__ = ("_cause", "_joined", "_message")
     __module__ = "pycurl"
     __dict__ = no_dict  # type: ignore[assignment]
 
@@ -102,8 +102,6 @@ class Curl(Attributes, WebSocketMethods, Engine):
 
     #: What a callback has raised that was only shown.
     _cause: BaseException | None
-    #: Inside the write callback, which may send WebSocket frames.
-    _writing: bool
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         """Make a handle; a subclass takes arguments of its own."""
@@ -126,7 +124,6 @@ class Curl(Attributes, WebSocketMethods, Engine):
         super()._begin(handle)
         self._cause = None
         self._message = ""
-        self._writing = False
 
     def __enter__(self) -> Self:
         return self
@@ -429,6 +426,7 @@ class Curl(Attributes, WebSocketMethods, Engine):
             raise TypeError(_CA_CERTS) from None
         if b"-----BEGIN " not in data:
             self._set_callback(by_name["ssl_ctx_function"], _no_certificate)
+            _set_text(self._handle, lib.CURLOPT_CAINFO, ffi.NULL)
             return
         self._set(by_name["cainfo_blob"], data + b"\n" + self._default_certificates())
 

@@ -260,7 +260,7 @@ class CurlMulti(Attributes, MultiEngine):
         if curl._multi is not self:
             raise error("curl object not on this multi-stack")
         code = lib.multi_remove(self._handle, curl._handle)
-        if not code:
+        if curl._handle.joined == ffi.NULL:
             self._forget(curl)
         self._ended(
             code, "remove_handle", "curl_multi_remove_handle() failed due to internal errors"

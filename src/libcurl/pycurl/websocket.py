@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from operator import index
 
 from libcurl._native import ffi, lib
+from libcurl.callbacks import python_write
 from libcurl.pycurl.common import refused
 from libcurl.websocket import WsFrame
 
@@ -48,7 +50,6 @@ class WebSocketMethods:
     _handle: Any
     _check: Any
     _moved: Any
-    _writing: Any
 
     def ws_send(
         self,
@@ -114,7 +115,7 @@ class WebSocketMethods:
     def _check_writing(self, method: str) -> None:
         """Of all callbacks, the write callback may send."""
         code = lib.easy_idle(self._handle)
-        if code == lib.HANDLE_PERFORMING and self._writing:
+        if code == lib.HANDLE_PERFORMING and _is_writing(self._handle.id):
             return
         if code:
             failure = refused(code, "curl", method)
@@ -178,6 +179,19 @@ class WebSocketMethods:
                 "2-byte status code)"
             )
         return self._ws_send(payload, lib.CURLWS_CLOSE, 0, "ws_close")
+
+
+def _is_writing(easy: int) -> bool:
+    """Whether this is called in the write callback of this handle."""
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_code is _WRITE and frame.f_locals.get("easy") == easy:
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+_WRITE = python_write.__code__
 
 
 def _frame(frame: Any) -> WsFrame:

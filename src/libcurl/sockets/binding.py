@@ -14,14 +14,14 @@ import os
 from _socket import AF_INET, AF_INET6, AF_UNIX, SOCK_CLOEXEC, socket
 
 from libcurl._native import ffi, lib
-from libcurl.address import _ORDER, _family, _pack
+from libcurl.address import _family, _pack
 from libcurl.errors import NotSupported, needs
 from libcurl.options import by_name
 from libcurl.raw import LOADED, LOADED_TEXT
 from libcurl.sockets.policy import AddressRefused, place
 from libcurl.sockets.proxies import Proxy, for_url, of_environment
 from libcurl.sockets.scopes import plain
-from libcurl.sockets.tool import as_set, listens
+from libcurl.sockets.tool import as_set, family_of, listens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,16 +104,16 @@ class Binding:
                 continue
             if option in handle._callbacks or (option is _CLOSER and handle._closer is not None):
                 raise RuntimeError(
-                    f"sockets= needs CURLOPT_{option.name.upper()}, which is set: put yours into the "
-                    "set, with | or libcurl.sockets.Callbacks"
+                    f"sockets= needs CURLOPT_{option.name.upper()}, which is set: put yours into "
+                    "the set, with | or libcurl.sockets.Callbacks"
                 )
 
     def keep(self, handle: Engine, option: Option, function: object) -> None:
         """RuntimeError where the user wants to set a callback that is the set's."""
         if option in self.options and function is not getattr(handle, option.slot, None):
             raise RuntimeError(
-                f"CURLOPT_{option.name.upper()} belongs to sockets=: put yours into the set, with | or "
-                "libcurl.sockets.Callbacks, or set(sockets=None) first"
+                f"CURLOPT_{option.name.upper()} belongs to sockets=: put yours into the set, with "
+                "| or libcurl.sockets.Callbacks, or set(sockets=None) first"
             )
 
     def install(self, handle: Engine) -> None:
@@ -154,7 +154,7 @@ class Binding:
     # -- Before a transfer -----------------------------------------------------------------------
 
     def begin(self, handle: Engine, shared: bool = False) -> None:
-        """A transfer begins, in a multi of the user's if `shared`. Raises what keeps it from beginning."""
+        """A transfer begins, in the user's multi if `shared`. Raises what is against it."""
         tools = self.tools
         if tools.begins:
             for begin in tools.begins:
@@ -181,8 +181,8 @@ class Binding:
         if foreign and handle._settings.get(_FOLLOW):
             raise NotSupported(
                 lib.CURLE_NOT_BUILT_IN,
-                "AddressPolicy with followlocation in a multi or share, or on a used handle, needs libcurl "
-                f"7.80, this is {LOADED_TEXT}",
+                "AddressPolicy with followlocation in a multi or share, or on a used handle, needs "
+                f"libcurl 7.80, this is {LOADED_TEXT}",
             )
         if _scheme_and_host(handle)[0] == "file":
             raise AddressRefused(None, None, "a file has no address")
@@ -212,7 +212,7 @@ class Binding:
             lib.easy_set_text(self.native, _PROXY.id, b"")
 
     def _of_environment(self, handle: Engine) -> Any:
-        """What CURLOPT_PROXY is to be, the environment naming proxies: b"" for none, None to leave it to libcurl."""
+        """What CURLOPT_PROXY is to be: b"" for no proxy, None to leave it to libcurl."""
         variables = {
             name: value for name, value in self.environment.items() if name.lower() != "no_proxy"
         }
@@ -263,18 +263,18 @@ class Binding:
         return given
 
     def open_unchecked(self, purpose: int, address: Address) -> Any:
-        """OPENSOCKETFUNCTION, where C asks the policy afterwards (`judge`) about what it does not know."""
+        """OPENSOCKETFUNCTION; about what it does not know, C asks the policy afterwards."""
         given = self.tools.opener(purpose, address)  # type: ignore[misc]
         return _socket(address) if given is None else given
 
     def judge(self, fd: int, purpose: int, address: Any, asked: Any) -> bool:
-        """Whether a socket may be used, for one address when another was asked for (struct curl_sockaddr)."""
+        """Whether a socket may be used; `address` and `asked` are struct curl_sockaddr."""
         raw = ffi.buffer(ffi.addressof(address, "addr"), address.addrlen)[:]
         before = ffi.buffer(ffi.addressof(asked, "addr"), asked.addrlen)[:]
         peer = _peer(fd)
         if not self._allowed(purpose, raw if peer is None else peer, before):
             return False
-        if peer is None and address.family == int.from_bytes(raw[:2], _ORDER):
+        if peer is None and address.family == family_of(raw):
             verdict = self.tools.policies[0]._verdict(raw)
             if verdict.allowed:  # and no proxy
                 self.tools.policies[0]._admit(raw)
@@ -313,7 +313,7 @@ class Binding:
 
     def _is_proxy(self, raw: bytes) -> bool:
         """Whether it is the address of a proxy that was allowed by name."""
-        family = int.from_bytes(raw[:2], _ORDER)
+        family = family_of(raw)
         if family not in (AF_INET, AF_INET6):
             return False
         host = plain(raw[4:8] if family == AF_INET else raw[8:24])
@@ -361,7 +361,7 @@ class Binding:
         return None
 
     def _known(self, ends: tuple[str, str, int, int]) -> bool:
-        """Whether a connection, by both its ends, is one that was checked when its socket was opened."""
+        """Whether a connection, by both its ends, was checked when its socket was opened."""
         approved = self.tools.approved
         if self.native.fresh:
             if len(approved) >= _APPROVED_MOST:
@@ -400,16 +400,17 @@ class Binding:
 
 
 def bind(handle: Engine, value: Sockets | None, by_default: bool = False) -> Set | None:
-    """Give a handle its `sockets`, or none; return the set. By default: unless it has some of its own."""
+    """Give a handle its `sockets`, or none; by default: unless it has some. Returns the set."""
     if handle._in_transfer():
         raise RuntimeError("sockets cannot be changed during a transfer")
     previous = handle._sockets
     binding = None
     if value is not None:
         tools = as_set(value)
-        if by_default and previous is not None:
-            if previous.tools is tools or not previous.by_default:
-                return previous.tools
+        if by_default and previous is not None and not previous.by_default:
+            return previous.tools
+        if by_default and previous is not None and previous.tools is tools:
+            return tools
         binding = Binding(handle, tools, by_default)
         binding.claim(handle, previous)
         if previous is not None and previous.tools is tools:
@@ -438,7 +439,7 @@ def without_secrets(url: str) -> str:
 
 
 def _socket(address: Address) -> int:
-    """socket(2), as libcurl does it: a family that the system lacks is an address that cannot be reached."""
+    """socket(2), as libcurl does it: a family that the system lacks is one to pass over."""
     try:
         return socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol).detach()
     except OSError as error:

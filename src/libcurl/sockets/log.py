@@ -143,8 +143,8 @@ class SocketLog(Tool):
             gc.collect()  # handles that nobody has any more
         problems = list(self.problems)
         problems += [
-            f"descriptor {record.fd} was left open: {written(record.used)} for {record.url}, opened at "
-            f"{record.opened_by}"
+            f"descriptor {record.fd} was left open: {written(record.used)} for {record.url}, "
+            f"opened at {record.opened_by}"
             for record in self.open
         ]
         if problems:

@@ -89,10 +89,10 @@ class SocketOptions(Tool):
     | `congestion` | the name of a congestion control: "bbr" |
     | `mptcp` | Multipath TCP |
     | `tos`, `ttl` | of IPv4, and IPv6's traffic class and hop limit |
-    | `mark`, `device`, `priority` | for routing and filters; the first two want CAP_NET_ADMIN or -RAW |
+    | `mark`, `device`, `priority` | for routing and filters; they may want CAP_NET_ADMIN |
     | `sndbuf`, `rcvbuf` | sizes of the kernel's buffers, in bytes |
     | `linger` | seconds that a close may wait for data to go out; 0 ends with a RST |
-    | `freebind`, `bind`, `reuseaddr` | a local address: `bind=("192.0.2.1", 0)`, one that is not there too |
+    | `bind`, `freebind`, `reuseaddr` | a local address, `("192.0.2.1", 0)`; not there yet; again |
 
     Options of TCP pass over other sockets, those of IP over Unix ones. What the platform does not
     have is NotSupported, here; what it refuses is an OSError of the transfer, which names option

@@ -6,10 +6,10 @@ import os
 from _socket import AF_INET, AF_INET6, AF_UNIX
 
 from libcurl._native import ffi, lib
-from libcurl.address import _ORDER, Address, _pack
+from libcurl.address import Address, _pack
 from libcurl.sockets.proxies import Proxy
 from libcurl.sockets.scopes import GLOBAL, SCOPES, Network, embedded, plain, scope
-from libcurl.sockets.tool import Set, Tool
+from libcurl.sockets.tool import Set, Tool, family_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Rule:
         if self.ports is not None:
             words.append("port " + ",".join(_port_text(ports) for ports in self.ports))
         if self.families is not None:
-            words.append(_FAMILIES[self.families])  # type: ignore[index]
+            words.append(_FAMILIES[self.families])
         words += sorted(self.scopes)
         if self.paths is not None:
             words.append(f"unix:{self.paths}")
@@ -230,7 +230,7 @@ class AddressPolicy(Tool):
     def public_only(
         cls, *rules: Rule, proxies: Iterable[str] | bool = (), listen: bool = False
     ) -> AddressPolicy:
-        """The policy against server-side request forgery: global unicast addresses and nothing else.
+        """The policy against server-side request forgery: global unicast addresses only.
 
         `rules` of your own come first, as exceptions or further refusals.
         """
@@ -267,11 +267,7 @@ class AddressPolicy(Tool):
         """
         if isinstance(address, Address):
             raw = address._raw
-        elif (
-            isinstance(address, tuple)
-            or isinstance(address, (bytes, os.PathLike))
-            or "/" in str(address)
-        ):
+        elif isinstance(address, (tuple, bytes, os.PathLike)) or "/" in str(address):
             raw = _pack(address)
         else:
             raw = _pack((str(address), port))
@@ -306,7 +302,7 @@ class AddressPolicy(Tool):
 
     def _admit(self, raw: bytes) -> None:
         """C need not ask about this struct sockaddr, which is allowed, any more."""
-        family = int.from_bytes(raw[:2], _ORDER)
+        family = family_of(raw)
         if family == AF_INET:
             lib.verdicts_allow(self._allowed, raw[4:8], 4, int.from_bytes(raw[2:4], "big"))
         elif family == AF_INET6:
@@ -324,7 +320,7 @@ class AddressPolicy(Tool):
         return verdict
 
     def _decide(self, raw: bytes) -> Verdict:
-        family = int.from_bytes(raw[:2], _ORDER)
+        family = family_of(raw)
         if family == AF_INET:
             return self._decide_ip(raw[4:8], int.from_bytes(raw[2:4], "big"))
         if family == AF_INET6:

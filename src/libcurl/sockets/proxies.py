@@ -87,7 +87,7 @@ def of_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str
 
 
 def for_url(variables: dict[str, str], scheme: str, host: str) -> tuple[str, str] | None:
-    """The variable, and its value, that libcurl takes for this URL; None where it goes without a proxy."""
+    """The variable that libcurl takes for this URL, and its value; None for no proxy."""
     if _excluded(variables.get("no_proxy") or variables.get("NO_PROXY") or "", host):
         return None
     schemes = [scheme, {"ws": "http", "wss": "https"}.get(scheme, "all"), "all"]

@@ -11,6 +11,6 @@ from libcurl.sockets.log import SocketLog
 
 @pytest.fixture
 def socket_log() -> Iterator[SocketLog]:
-    """A SocketLog, for `sockets=`: the test fails when a descriptor was left open or closed twice."""
+    """A SocketLog, for `sockets=`: the test fails where one was left open or closed twice."""
     with SocketLog() as log:
         yield log

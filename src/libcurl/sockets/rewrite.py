@@ -5,10 +5,10 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6, inet_pton
 
 from libcurl._native import lib
-from libcurl.address import _ORDER, _pack
+from libcurl.address import _pack
 from libcurl.options import by_name
 from libcurl.sockets.scopes import Network, plain
-from libcurl.sockets.tool import Set, Tool, listens
+from libcurl.sockets.tool import Set, Tool, family_of, listens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Rewrite(Tool):
             parts.begins.append(self._send_names)
 
     def _send_names(self, handle: Engine) -> None:
-        """Before a transfer: the names lead to the dummy address, after what the user's own CONNECT_TO says."""
+        """Before a transfer: names lead to the dummy address, unless CONNECT_TO says otherwise."""
         entries = list(handle._settings.get(_CONNECT_TO, ()))
         if not handle._sockets.may_use_proxy(handle):  # type: ignore[union-attr]
             for number, (name, port, _) in enumerate(self._names, 1):
@@ -120,7 +120,7 @@ class Rewrite(Tool):
         address.addr = target
 
     def _find(self, raw: bytes) -> Target | None:
-        family = int.from_bytes(raw[:2], _ORDER)
+        family = family_of(raw)
         if family not in (AF_INET, AF_INET6):
             return self._function
         host = plain(raw[4:8] if family == AF_INET else raw[8:24])

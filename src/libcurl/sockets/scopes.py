@@ -6,7 +6,7 @@ are those of
 
 - https://www.iana.org/assignments/iana-ipv4-special-registry (RFC 6890), as of 2025
 - https://www.iana.org/assignments/iana-ipv6-special-registry (RFC 6890), as of 2025
-- https://www.iana.org/assignments/ipv6-address-space: global unicast is 2000::/3, all else is reserved
+- https://www.iana.org/assignments/ipv6-address-space: global unicast is 2000::/3, the rest reserved
 - https://www.iana.org/assignments/multicast-addresses
 
 An address has the scope of the first network that holds it; one that none holds is "global" in IPv4
@@ -63,7 +63,7 @@ _IPV6 = """
     ff00::/8            multicast       RFC 4291
 """
 # Where IPv6 addresses carry an IPv4 address, and at which byte. A mapped one *is* that address to
-the  # system; the others reach it through a translator or a tunnel, if there is one.
+# the system; the others reach it through a translator or a tunnel, if there is one.
 _EMBEDDING = """
     ::ffff:0:0/96       12      RFC 4291, mapped
     ::ffff:0:0:0/96     12      RFC 2765, translated
@@ -76,7 +76,7 @@ _EMBEDDING = """
 
 #: The names of all scopes; a Unix socket has one too.
 SCOPES = frozenset(
-    [
+    (
         "global",
         "private",
         "loopback",
@@ -91,7 +91,7 @@ SCOPES = frozenset(
         "reserved",
         "cloud",
         "unix",
-    ]
+    )
 )
 
 
@@ -101,7 +101,7 @@ class Network:
     __slots__ = ("bits", "mask", "text", "width")
 
     def __init__(self, text: str) -> None:
-        """`text` is "192.0.2.0/24", or an address alone. ValueError for anything else, host bits too."""
+        """`text` is "192.0.2.0/24", or an address alone. ValueError for anything else."""
         host, slash, length = text.partition("/")
         try:
             raw = inet_pton(AF_INET6 if ":" in host else AF_INET, host)

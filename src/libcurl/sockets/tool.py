@@ -44,9 +44,14 @@ class Tool:
         raise NotImplementedError
 
 
+def family_of(raw: bytes) -> int:
+    """The family of a struct sockaddr."""
+    return int.from_bytes(raw[:2], _ORDER)  # type: ignore[arg-type]
+
+
 def listens(purpose: int, raw: bytes) -> bool:
     """Whether a socket is to listen, for active FTP: libcurl says it by the port, which is 0."""
-    ip = int.from_bytes(raw[:2], _ORDER) in (AF_INET, AF_INET6)
+    ip = family_of(raw) in (AF_INET, AF_INET6)
     return purpose != lib.CURLSOCKTYPE_IPCXN or (ip and raw[2:4] == b"\0\0")
 
 
