@@ -87,7 +87,7 @@ def failed(
 def ask(easy: int, name: str, none: int, *arguments: object) -> int:
     """Call a callable of a handle; its answer, `none` for None."""
     handle: Any = handles[easy]()
-    return handle._answer(getattr(handle, name)(*arguments), none, name)  # type: ignore[no-any-return]
+    return handle._answer(getattr(handle._functions, name)(*arguments), none, name)  # type: ignore[no-any-return]
 
 
 def integer(value: object, none: int, source: str) -> int:
@@ -118,7 +118,7 @@ def text(string: Any) -> str:
 def python_write(easy: int, data: Any, size: int) -> int:
     """CURLOPT_WRITEFUNCTION."""
     handle: Any = handles[easy]()
-    taken = handle._writefunction(_unpack(data, size))
+    taken = handle._functions._writefunction(_unpack(data, size))
     return size if taken is None else handle._answer(taken, size, "_writefunction") & _SIZE_MAX
 
 
@@ -126,7 +126,7 @@ def python_write(easy: int, data: Any, size: int) -> int:
 def python_headers(easy: int, data: Any, size: int, sizes: Any, count: int) -> int:
     """CURLOPT_HEADERFUNCTION, for the lines of a block. 0: all were taken."""
     handle: Any = handles[easy]()
-    function = handle._headerfunction
+    function = handle._functions._headerfunction
     block = _unpack(data, size)
     begin = 0
     for length in _unpack(sizes, count):
@@ -158,7 +158,7 @@ def python_read(easy: int, data: Any, size: int) -> int:
     """CURLOPT_READFUNCTION: bytes of at most `size`, or one of the READFUNC codes."""
     handle: Any = handles[easy]()
     # libcurl goes on with the function that a transfer began with, set or not.
-    function = getattr(handle, "_readfunction", None)
+    function = getattr(handle._functions, "_readfunction", None)
     if function is None:
         return lib.CURL_READFUNC_ABORT  # type: ignore[no-any-return]
     return deliver(function(size), data, size, "CURLOPT_READFUNCTION")
@@ -202,7 +202,7 @@ def python_ioctl(easy: int, command: int) -> int:
 def python_trailer(easy: int, list_: Any) -> int:
     """CURLOPT_TRAILERFUNCTION: an iterable of "Name: value"."""
     handle: Any = handles[easy]()
-    for line in handle._trailerfunction() or ():
+    for line in handle._functions._trailerfunction() or ():
         if not lib.list_append(list_, line.encode() if isinstance(line, str) else bytes(line)):
             raise MemoryError
     return lib.CURL_TRAILERFUNC_OK  # type: ignore[no-any-return]
@@ -227,7 +227,7 @@ def python_progress(easy: int, dltotal: float, dlnow: float, ultotal: float, uln
 def python_debug(easy: int, type: int, data: Any, size: int) -> int:
     """CURLOPT_DEBUGFUNCTION: what it returns is libcurl's to ignore."""
     handle: Any = handles[easy]()
-    handle._debugfunction(type, _unpack(data, size))
+    handle._functions._debugfunction(type, _unpack(data, size))
     return 0
 
 
@@ -281,7 +281,7 @@ def python_sshhostkey(easy: int, type: int, key: Any, size: int) -> int:
 def python_hstsread(easy: int, entry: Any) -> int:
     """CURLOPT_HSTSREADFUNCTION: (host, include_subdomains, expire), None when there are no more."""
     handle: Any = handles[easy]()
-    given = handle._hstsreadfunction()
+    given = handle._functions._hstsreadfunction()
     if given is None:
         return lib.CURLSTS_DONE  # type: ignore[no-any-return]
     host, subdomains, expire = given
@@ -314,7 +314,7 @@ def python_hstswrite(easy: int, entry: Any, place: Any) -> int:
 def python_fnmatch(easy: int, pattern: Any, string: Any) -> int:
     """CURLOPT_FNMATCH_FUNCTION: True or False as Python's fnmatch, or a FNMATCHFUNC code."""
     handle: Any = handles[easy]()
-    answer = handle._fnmatch_function(text(pattern), text(string))
+    answer = handle._functions._fnmatch_function(text(pattern), text(string))
     if isinstance(answer, bool):
         answer = lib.CURL_FNMATCHFUNC_MATCH if answer else lib.CURL_FNMATCHFUNC_NOMATCH
     return handle._answer(answer, lib.CURL_FNMATCHFUNC_NOMATCH, "_fnmatch_function")  # type: ignore[no-any-return]
@@ -356,7 +356,7 @@ def python_opensocket(easy: int, purpose: int, address: Any) -> int:
     from libcurl.address import open_socket
 
     handle: Any = handles[easy]()
-    opener = handle._opensocketfunction
+    opener = handle._functions._opensocketfunction
     return open_socket(opener, handle._purpose(purpose), address, handle._checks_sockets)
 
 
@@ -372,7 +372,7 @@ def python_judge(easy: int, fd: int, purpose: int, address: Any, asked: Any) -> 
 def python_sockopt(easy: int, fd: int, purpose: int) -> int:
     """CURLOPT_SOCKOPTFUNCTION."""
     handle: Any = handles[easy]()
-    answer = handle._sockoptfunction(fd, handle._purpose(purpose))
+    answer = handle._functions._sockoptfunction(fd, handle._purpose(purpose))
     return handle._answer(answer, lib.CURL_SOCKOPT_OK, "_sockoptfunction")  # type: ignore[no-any-return]
 
 
@@ -381,8 +381,10 @@ def python_sockopt(easy: int, fd: int, purpose: int) -> int:
 
 @ffi.def_extern(error=-1, onerror=failed)
 def python_socket(multi: int, easy: int, fd: int, what: int) -> int:
-    """CURLMOPT_SOCKETFUNCTION."""
+    """CURLMOPT_SOCKETFUNCTION. A multi that is on its way out has no one left to tell."""
     handle: Any = handles[multi]()
+    if handle is None:
+        return 0
     data = handle._assigned.get(fd)
     if what == lib.CURL_POLL_REMOVE:
         handle._assigned.pop(fd, None)
@@ -394,6 +396,8 @@ def python_socket(multi: int, easy: int, fd: int, what: int) -> int:
 def python_timer(multi: int, milliseconds: int) -> int:
     """CURLMOPT_TIMERFUNCTION."""
     handle: Any = handles[multi]()
+    if handle is None:
+        return 0
     answer = handle._callbacks[lib.CURLMOPT_TIMERFUNCTION](milliseconds)
     return handle._answer(answer, 0, "timer")  # type: ignore[no-any-return]
 
@@ -415,7 +419,8 @@ def python_push(multi: int, parent: int, pushed: Any, headers: Any, count: int) 
 def python_notify(multi: int, notification: int, easy: int) -> None:
     """CURLMOPT_NOTIFYFUNCTION."""
     handle: Any = handles[multi]()
-    handle._callbacks[lib.CURLMOPT_NOTIFYFUNCTION](notification, handle._easies.get(easy))
+    if handle is not None:
+        handle._callbacks[lib.CURLMOPT_NOTIFYFUNCTION](notification, handle._easies.get(easy))
 
 
 _SIZE_MAX = (1 << 8 * ffi.sizeof("size_t")) - 1

@@ -54,7 +54,7 @@ def set_writer(handle: Engine, option: Option, function: Callable[..., Any] | No
     """WRITEFUNCTION: a function of the user's own takes the place of WRITEDATA."""
     handle._set_callback(option, function)
     handle._keep(lib.CURLOPT_WRITEDATA, None)
-    handle._settings.pop(by_name["writedata"], None)
+    handle._unremember(by_name["writedata"])
 
 
 def _is_regular(file: Any, types: tuple[type, ...]) -> bool:
@@ -96,7 +96,7 @@ def set_readdata(handle: Engine, option: Option, source: Any) -> None:
             raise handle._option_error(code, option, source)
     handle._keep(option.id, data)
     if source is None:
-        handle._settings.pop(option, None)
+        handle._unremember(option)
     else:
         handle._remember(option, source)
     for name in ("infilesize", "infilesize_large", "postfieldsize", "postfieldsize_large"):
@@ -129,8 +129,8 @@ def _place(file: Any) -> tuple[int, int]:
 
 def set_reader(handle: Engine, option: Option, function: Callable[..., Any] | None) -> None:
     """READFUNCTION and SEEKFUNCTION: a function of the user's own takes the place of READDATA."""
-    if getattr(handle, option.slot, None) is not function:
-        handle._settings.pop(by_name["readdata"], None)
+    if getattr(handle._functions, option.slot, None) is not function:
+        handle._unremember(by_name["readdata"])
     handle._set_callback(option, function)
 
 
@@ -211,7 +211,7 @@ def save(handle: Any, target: Any) -> int:
 def _save_to(handle: Any, file: Any) -> int:
     writedata, writefunction = by_name["writedata"], by_name["writefunction"]
     replaced = handle._settings.get(writedata)
-    function = getattr(handle, writefunction.slot, None)
+    function = getattr(handle._functions, writefunction.slot, None)
     counted = 0
 
     def count(data: bytes) -> None:
@@ -220,7 +220,7 @@ def _save_to(handle: Any, file: Any) -> int:
         counted += len(data)
 
     handle._set(writedata, file)
-    write = getattr(handle, writefunction.slot, None)
+    write = getattr(handle._functions, writefunction.slot, None)
     if write is not None:
         handle._set_callback(writefunction, count)
     try:

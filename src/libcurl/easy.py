@@ -43,9 +43,13 @@ class Easy(Engine):
     used by one thread at a time; another gets a RuntimeError. A closed one raises ValueError.
     """
 
-    __slots__ = ()
+    __slots__ = ("_functions",)
 
     _special = SETTERS
+
+    def _begin(self, handle: Any = None) -> None:
+        super()._begin(handle)
+        self._functions = None
 
     def __init__(self, **options: Unpack[Options]) -> None:
         """Make a handle (curl_easy_init) and set options."""

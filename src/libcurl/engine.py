@@ -60,6 +60,16 @@ SLOTS = tuple(
 )
 
 
+#: Settings of a handle that has none: ten thousand idle handles need not each have a dict.
+_NOTHING: dict[Option, Any] = type(type.__dict__)({})  # type: ignore[assignment]
+
+
+class Functions:
+    """The callables of a handle, where the handle does not hold them itself."""
+
+    __slots__ = SLOTS
+
+
 class Engine:
     """An easy handle (CURL). Each face derives its own class from this one."""
 
@@ -80,7 +90,6 @@ class Engine:
         "_share",
         "_view",
         "_sockets",
-        *SLOTS,
     )
 
     #: What the face calls such a handle in its messages.
@@ -98,6 +107,8 @@ class Engine:
     _callbacks: tuple[Option, ...]
     _closer: Closer | None
     _exception: BaseException | None
+    #: Hook: what holds the callables (the handle itself, in a face that needs that).
+    _functions: Any
     _kept: dict[int, Any] | None
     _lent: bytes | None
     _memo: Memo | None
@@ -121,7 +132,7 @@ class Engine:
         self._body = self._cache = self._closer = self._exception = self._kept = None
         self._lent = self._memo = self._multi = self._share = self._sockets = self._view = None
         self._callbacks = ()
-        self._settings = {}
+        self._settings = self._no_settings()
 
     def _register(self) -> None:
         """From now on libcurl may call back: be found, and be closed before the interpreter goes."""
@@ -179,7 +190,7 @@ class Engine:
         handles.pop(self._id, None)
         self._sockets = None
         self._forget_callbacks()
-        self._settings = {}
+        self._settings = self._no_settings()
         self._kept = None
         cache, self._cache = self._cache, None
         closer, self._closer = self._closer, None
@@ -305,7 +316,7 @@ class Engine:
 
     def _collects(self) -> bool:
         """Whether the body is collected in memory, for want of anywhere else to go."""
-        return not (hasattr(self, "_writefunction") or self._handle.sink)
+        return not (hasattr(self._functions, "_writefunction") or self._handle.sink)
 
     def _peek_body(self) -> bytes:
         """What has been collected so far."""
@@ -490,8 +501,20 @@ class Engine:
 
     def _remember(self, option: Option, value: Any) -> None:
         """Note what is set, in the order of setting: the last one decides the method of a request."""
-        self._settings.pop(option, None)
-        self._settings[option] = value
+        settings = self._settings
+        if settings is _NOTHING:
+            settings = self._settings = {}
+        settings.pop(option, None)
+        settings[option] = value
+
+    def _no_settings(self) -> dict[Option, Any]:
+        """Hook: the settings of a handle that has none."""
+        return _NOTHING
+
+    def _unremember(self, option: Option) -> None:
+        """Note that it is not set any more."""
+        if option in self._settings:
+            del self._settings[option]
 
     def _set_special(self, option: Option, value: Any) -> None:
         """Set or unset an option that takes a callback or an object."""
@@ -528,7 +551,7 @@ class Engine:
                 code = lib.easy_set_list(self._handle, option.id, b"", 0)
                 if code:
                     raise self._option_error(code, option, None)
-                self._settings.pop(option, None)
+                self._unremember(option)
             elif option in self._settings:
                 left = True
         if not left:
@@ -562,7 +585,7 @@ class Engine:
                 twin._set(option, value)
         for option in self._callbacks:
             if option not in twin._callbacks:
-                twin._set(option, getattr(self, option.slot))
+                twin._set(option, getattr(self._functions, option.slot))
         if self._closer is not None and twin._closer is None:
             twin._set(by_name["closesocketfunction"], self._closer.function)
 
@@ -571,7 +594,7 @@ class Engine:
         code = lib.easy_reset(self._handle)
         if code:
             raise self._error(code)
-        self._settings = {}
+        self._settings = self._no_settings()
 
     def _restore(self, settings: dict[Option, Any]) -> None:
         """After a reset: set again these settings, and every callback and object that Python holds."""
@@ -579,7 +602,7 @@ class Engine:
         for option, value in settings.items():
             self._set(option, value)
         for option in self._callbacks:
-            self._set_special(option, getattr(self, option.slot))
+            self._set_special(option, getattr(self._functions, option.slot))
         closer = self._closer
         if closer is not None:
             lib.easy_set_closer(handle, closer.id, closer.function is not None)
@@ -614,18 +637,23 @@ class Engine:
         if option.id == lib.CURLOPT_WRITEFUNCTION:
             self._handle.gathers = _gathers(function)
         if function is not None:
-            setattr(self, option.slot, function)
+            setattr(self._functions or self._hold_functions(), option.slot, function)
             if not present:
                 self._callbacks += (option,)
         elif present:
             self._callbacks = tuple(other for other in self._callbacks if other is not option)
-            delattr(self, option.slot)
+            delattr(self._functions, option.slot)
+
+    def _hold_functions(self) -> Any:
+        """Hook: make what holds the callables."""
+        self._functions = Functions()
+        return self._functions
 
     def _forget_callbacks(self) -> None:
         """Let go of every callable."""
         callbacks, self._callbacks = self._callbacks, ()
         for option in callbacks:
-            delattr(self, option.slot)
+            delattr(self._functions, option.slot)
 
     def _set_closer(self, option: Option, function: Callable[[int], Any] | None) -> None:
         """Install a closer for the connections that will be made (see `connections`)."""

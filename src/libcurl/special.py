@@ -19,7 +19,7 @@ _POSTFIELDS = lib.CURLOPT_POSTFIELDS
 def remember(handle: Engine, option: Option, value: Any) -> None:
     """Note what is set, for unset and duphandle; None where it is unset."""
     if value is None:
-        handle._settings.pop(option, None)
+        handle._unremember(option)
     else:
         handle._remember(option, value)
 

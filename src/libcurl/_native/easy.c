@@ -279,7 +279,7 @@ static CURLcode begin(easy *e)
   }
   easy_detach(e);
   if(e->maxconnects != e->steps_maxconnects) {
-    curl_multi_setopt(e->steps, CURLMOPT_MAXCONNECTS, e->maxconnects);
+    curl_multi_setopt(e->steps, CURLMOPT_MAXCONNECTS, (long)e->maxconnects);
     e->steps_maxconnects = e->maxconnects;
   }
   e->attached = 1;

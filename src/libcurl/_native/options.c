@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -72,7 +73,7 @@ struct kept *kept_copy(const struct kept *kept, CURL *curl)
 static CURLcode set_number(easy *e, CURLoption option, int64_t value)
 {
   if(option == CURLOPT_MAXCONNECTS)
-    e->maxconnects = (long)value;
+    e->maxconnects = value > INT_MAX ? INT_MAX : (int)value;
   return (int)option >= CURLOPTTYPE_OFF_T
            ? curl_easy_setopt(e->curl, option, (curl_off_t)value)
            : curl_easy_setopt(e->curl, option, (long)value);

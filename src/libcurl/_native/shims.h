@@ -69,8 +69,8 @@ typedef struct easy {
   struct kept *kept; /* one per list option, and what a transfer may be using still */
   void *log;         /* CURLOPT_STDERR, a FILE of our own */
   uintptr_t closer;  /* the closer cell under which sockets are booked, 0 for none */
-  long steps_maxconnects; /* as the private multi has it */
-  long maxconnects;  /* as set: the private multi needs it, 0 for libcurl's default */
+  int steps_maxconnects; /* as the private multi has it */
+  int maxconnects;   /* as set: the private multi needs it, 0 for libcurl's default */
   buffer body;       /* what was received, where there is no write callback */
   size_t body_most;  /* in a multi: pause when there is more than this, 0 for never */
   buffer lines;      /* header lines that Python has yet to hear of, and where each ends */

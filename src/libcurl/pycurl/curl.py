@@ -9,7 +9,7 @@ from errno import EAGAIN
 
 from libcurl._native import ffi, lib
 from libcurl.callbacks import report
-from libcurl.engine import Engine
+from libcurl.engine import SLOTS, Engine
 from libcurl.infos import getinfo_raw
 from libcurl.options import BLOB, LIST, METHODS, NUMBER, SPECIAL, TEXT, Option, by_name, by_number
 from libcurl.pycurl.common import Attributes, attributes_of, error, no_dict, refused, show
@@ -85,7 +85,7 @@ def set_curlu(curl: Curl, option: Option, url: Any) -> None:
 class Curl(Attributes, WebSocketMethods, Engine):
     """A transfer, as pycurl has it."""
 
-    __slots__ = ("_cause", "_joined", "_message")
+    __slots__ = ("_cause", "_joined", "_message", *SLOTS)
     __module__ = "pycurl"
     __dict__ = no_dict  # type: ignore[assignment]
 
@@ -110,6 +110,14 @@ class Curl(Attributes, WebSocketMethods, Engine):
         self = super().__new__(cls)
         self._begin()
         return self
+
+    @property
+    def _functions(self) -> Self:
+        """pycurl's handles hold their callables themselves."""
+        return self
+
+    def _no_settings(self) -> dict[Option, Any]:
+        return {}
 
     @property
     def _multi(self) -> Any:

@@ -110,7 +110,7 @@ class Binding:
 
     def keep(self, handle: Engine, option: Option, function: object) -> None:
         """RuntimeError where the user wants to set a callback that is the set's."""
-        if option in self.options and function is not getattr(handle, option.slot, None):
+        if option in self.options and function is not getattr(handle._functions, option.slot, None):
             raise RuntimeError(
                 f"CURLOPT_{option.name.upper()} belongs to sockets=: put yours into the set, with "
                 "| or libcurl.sockets.Callbacks, or set(sockets=None) first"
