@@ -10,7 +10,7 @@ import importlib
 import re
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,21 @@ EASY = {
 }
 # No option of libcurl's, but a keyword as they are.
 SOCKETS = "    sockets: Sockets | None"
+# By the type that is part of an info's number, and by name where that does not say it all.
+INFOS = {
+    0x100000: "str | None",
+    0x200000: "int",
+    0x300000: "float",
+    0x400000: "list[str]",
+    0x500000: "int",
+    0x600000: "int",
+}
+INFO = {
+    "private": "Any",
+    "certinfo": "list[list[tuple[str, str]]]",
+    "tls_session": "tuple[int, int]",
+    "tls_ssl_ptr": "tuple[int, int]",
+}
 MULTI = {
     "pipelining_site_bl": "Lines | None",
     "pipelining_server_bl": "Lines | None",
@@ -94,8 +109,8 @@ def bare_import(name: str) -> Any:
     return importlib.import_module(name)
 
 
-def options_stub(headers: Iterable[str], easy: Rows, multi: Rows) -> str:
-    """_options.pyi: a TypedDict of easy options and one of multi options, as keywords."""
+def options_stub(headers: Iterable[str], easy: Rows, multi: Rows, infos: Rows) -> str:
+    """_options.pyi: a TypedDict of easy options and one of multi options, and infos as attributes."""
     kinds: dict[str, str] = {}
     for header in headers:
         kinds.update(
@@ -110,7 +125,24 @@ def options_stub(headers: Iterable[str], easy: Rows, multi: Rows) -> str:
     lines += ["", "class MultiOptions(TypedDict, total=False):"]
     lines += ['    """The options of a multi handle."""\n']
     lines += keywords(multi, kinds, "CURLMOPT_", MULTI) + [SOCKETS]
+    lines += ["", "class Infos:", '    """What getinfo knows of a transfer, as attributes."""\n']
+    lines += [line for name, row in infos.items() for line in attribute(name, row)]
     return "\n".join(lines) + "\n"
+
+
+def attribute(c_name: str, row: tuple[int, str, str | None]) -> Iterator[str]:
+    """An info as a property."""
+    value, added, _last = row
+    name = c_name.removeprefix("CURLINFO_").lower()
+    hint = INFO.get(name) or INFOS.get(value & 0xF00000)
+    if hint:  # CURLINFO_NONE is the number of no info
+        yield "    @property"
+        yield f"    def {name}(self) -> {hint}: ..." + since(added)
+
+
+def since(added: str) -> str:
+    """A comment, where the oldest supported libcurl lacks it."""
+    return f"  # libcurl {added}" if tuple(map(int, added.split("."))) > OLDEST else ""
 
 
 def keywords(rows: Rows, kinds: dict[str, str], prefix: str, special: dict[str, str]) -> list[str]:
@@ -123,8 +155,7 @@ def keywords(rows: Rows, kinds: dict[str, str], prefix: str, special: dict[str, 
         target = targets[value]  # another name takes what its target takes
         hint = special.get(target.removeprefix(prefix).lower()) or SCALARS.get(kinds[target])
         if hint:
-            new = tuple(map(int, added.split("."))) > OLDEST
-            lines.append(f"    {keyword}: {hint}" + (f"  # libcurl {added}" if new else ""))
+            lines.append(f"    {keyword}: {hint}{since(added)}")
     return lines
 
 
@@ -144,6 +175,9 @@ def added(name: str) -> str:
 
 def removed(name: str) -> str | None:
     """The last libcurl version that has this C name, or None: most are never removed."""
+
+def members(name: str) -> dict[str, int]:
+    """{member: value} of a class; aliases stand behind what they mean."""
 '''
 
 OPTIONS_HEADER = '''\
@@ -151,7 +185,7 @@ OPTIONS_HEADER = '''\
 
 from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
-from typing import Protocol, TypeAlias, TypedDict
+from typing import Any, Protocol, TypeAlias, TypedDict
 
 from typing_extensions import Buffer
 

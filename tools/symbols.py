@@ -70,11 +70,11 @@ def main(arguments: list[str] | None = None) -> int:
         for name in ("curl.h", "multi.h")
     ]
 
-    options_rows = table["CURLoption"], table["CURLMoption"]
+    rows = table["CURLoption"], table["CURLMoption"], table["CURLINFO"]
     files: dict[str, Callable[[], str]] = {
         "symbols.py": lambda: render(version, table),
         "constants.pyi": stubs.constants_stub,  # of the table as it now stands in its file
-        "_options.pyi": lambda: stubs.options_stub(headers, *options_rows),
+        "_options.pyi": lambda: stubs.options_stub(headers, *rows),
     }
     stale = 0
     for name, content in files.items():

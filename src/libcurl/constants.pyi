@@ -102,6 +102,9 @@ def added(name: str) -> str:
 def removed(name: str) -> str | None:
     """The last libcurl version that has this C name, or None: most are never removed."""
 
+def members(name: str) -> dict[str, int]:
+    """{member: value} of a class; aliases stand behind what they mean."""
+
 class Opt(IntEnum):
     """The options of an easy handle."""
 

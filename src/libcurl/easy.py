@@ -9,6 +9,8 @@ from libcurl._native import ffi, lib
 from libcurl.connections import interruptions
 from libcurl.data import save
 from libcurl.engine import _RUNNING, SLICE, Engine, _continue, _perform
+from libcurl.infos import Infos as View
+from libcurl.infos import getinfo, getinfo_raw
 from libcurl.options import find
 from libcurl.special import SETTERS
 
@@ -330,21 +332,15 @@ class Easy(Engine):
         list of certificates, each a list of (name, value); for ACTIVESOCKET a descriptor or -1; for
         PRIVATE the object that was set; for the pointers of TLS libraries an address.
         """
-        from libcurl.infos import getinfo
-
         return getinfo(self, info)
 
     def getinfo_raw(self, info: int | str) -> Any:
         """As getinfo, with bytes for str."""
-        from libcurl.infos import getinfo_raw
-
         return getinfo_raw(self, info)
 
     @property
     def info(self) -> Infos:
         """Infos as attributes: `easy.info.response_code`."""
-        from libcurl.infos import Infos as View
-
         return View(self)  # type: ignore[return-value]
 
     @property

@@ -30,7 +30,12 @@ class Headers(Mapping[str, str]):
             raise needs("curl_easy_nextheader", absent["curl_easy_nextheader"])
         self._easy = easy
         #: (name, value) of every field, in the order of arrival.
-        self.raw: list[tuple[bytes, bytes]] = list(_fields(easy, origin, request))
+        self.raw: list[tuple[bytes, bytes]] = _fields(easy, origin, request)
+        self._fields: dict[str, tuple[str, list[str]]] = {}
+        for name, value in self.raw:
+            text = name.decode("utf-8", "surrogateescape")
+            _, values = self._fields.setdefault(text.lower(), (text, []))
+            values.append(value.decode("utf-8", "surrogateescape"))
 
     def select(self, origin: int = lib.CURLH_HEADER, request: int = -1) -> Headers:
         """The headers of another origin or request of the same transfer."""
@@ -38,43 +43,31 @@ class Headers(Mapping[str, str]):
 
     def getall(self, name: str) -> list[str]:
         """The values of all fields of this name."""
-        wanted = name.lower().encode("utf-8", "surrogatepass")
-        return [_text(value) for key, value in self.raw if key.lower() == wanted]
+        return list(self._fields.get(name.lower(), ("", ()))[1])
 
     def __getitem__(self, name: str) -> str:
-        found = self.getall(name)
-        if not found:
-            raise KeyError(name)
-        return found[0]
+        return self._fields[name.lower()][1][0]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and bool(self.getall(name))
+        return isinstance(name, str) and name.lower() in self._fields
 
     def __iter__(self) -> Iterator[str]:
-        names: dict[bytes, str] = {}
-        for key, _ in self.raw:
-            names.setdefault(key.lower(), _text(key))
-        return iter(names.values())
+        return iter([name for name, _ in self._fields.values()])
 
     def __len__(self) -> int:
-        return len({key.lower() for key, _ in self.raw})
+        return len(self._fields)
 
     def __repr__(self) -> str:
-        return f"<Headers {[(_text(key), _text(value)) for key, value in self.raw]}>"
+        fields = [(name, value) for name, values in self._fields.values() for value in values]
+        return f"<Headers {fields}>"
 
 
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "surrogateescape")
-
-
-def _fields(easy: Engine, origin: int, request: int) -> Iterator[tuple[bytes, bytes]]:
-    handle = easy._handle
-    code = lib.easy_enter(handle)
+def _fields(easy: Engine, origin: int, request: int) -> list[tuple[bytes, bytes]]:
+    packed = ffi.new("char **")
+    size = ffi.new("size_t *")
+    code = lib.easy_headers(easy._handle, origin, request, packed, size)
     if code:
         raise easy._error(code)
-    try:
-        header: Any = ffi.NULL
-        while header := lib.curl_easy_nextheader(handle.curl, origin, request, header):
-            yield ffi.string(header.name), ffi.string(header.value)
-    finally:
-        lib.easy_leave(handle)
+    parts = iter(ffi.unpack(packed[0], size[0]).split(b"\0") if size[0] else ())
+    lib.easy_free_text(packed[0])
+    return list(zip(parts, parts))  # noqa: B905 (an empty part is left over)

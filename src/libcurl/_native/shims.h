@@ -139,6 +139,9 @@ int easy_recv(easy *, void *data, size_t size, size_t *received);
 
 /* buffers.c */
 
+/* headers.c */
+int easy_headers(easy *, unsigned origin, int request, char **packed, size_t *size);
+
 /* options.c */
 int easy_set_number(easy *, CURLoption, int64_t);
 int easy_set_text(easy *, CURLoption, const char *);

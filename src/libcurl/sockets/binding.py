@@ -110,7 +110,9 @@ class Binding:
 
     def keep(self, handle: Engine, option: Option, function: object) -> None:
         """RuntimeError where the user wants to set a callback that is the set's."""
-        if option in self.options and function is not getattr(handle._functions, option.slot, None):
+        # After a reset, what was there is set again.
+        again = function is not None and function is getattr(handle._functions, option.slot, None)
+        if option in self.options and not again:
             raise RuntimeError(
                 f"CURLOPT_{option.name.upper()} belongs to sockets=: put yours into the set, with "
                 "| or libcurl.sockets.Callbacks, or set(sockets=None) first"

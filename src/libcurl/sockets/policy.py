@@ -238,6 +238,9 @@ class AddressPolicy(Tool):
         policy._name = "AddressPolicy.public_only"
         return policy
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (self.rules, self.proxies, self.listen, self._name)
+
     def __repr__(self) -> str:
         rules = self.rules[:-1] if self._name.endswith("public_only") else self.rules
         words = [str(rule) for rule in rules]
@@ -347,6 +350,16 @@ class AddressPolicy(Tool):
         if isinstance(self.proxies, bool):
             return self.proxies
         return any(allowed.covers(proxy) for allowed in self.proxies)
+
+
+def _restored(
+    rules: tuple[Rule, ...], proxies: tuple[Proxy, ...] | bool, listen: bool, name: str
+) -> AddressPolicy:
+    """A policy from what pickle and copy have of it."""
+    policy = AddressPolicy(*rules, listen=listen)
+    policy.proxies = proxies
+    policy._name = name
+    return policy
 
 
 def _ports(port: Ports) -> tuple[range, ...] | None:
