@@ -168,9 +168,7 @@ class BuildExt(build_ext):
         ffi_builder().emit_c_code(str(generated / "_native.c"))
 
         ext.sources = [str(generated / "_native.c"), str(generated / "presence.c")]
-        ext.sources += sorted(
-            os.path.relpath(path) for path in native.glob("*.c")
-        )
+        ext.sources += sorted(os.path.relpath(path) for path in native.glob("*.c"))
         ext.depends = [str(path) for path in native.glob("*.h")]
         ext.include_dirs = [str(generated), str(native)]
         ext.extra_compile_args = ["-std=gnu11", "-O2", "-fvisibility=hidden"]

@@ -367,8 +367,10 @@ static void many(const char *url, int count, int at_a_time, long version, long f
     ok(curl_easy_setopt(curl, CURLOPT_PRIVATE, &bodies[started]));
     if(version)
       ok(curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, version));
-    if(version)
+    if(version) {
       ok(curl_easy_setopt(curl, CURLOPT_PIPEWAIT, 1L));
+      ok(curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L));
+    }
     if(forbid_reuse)
       ok(curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L));
     curl_multi_add_handle(l.multi, curl);
@@ -492,7 +494,7 @@ int main(int argc, char **argv)
   else JOB("f", connections(url, count));
   else JOB("g", many(url, count, parameter ? parameter : AT_A_TIME, 0, 0));
   else JOB("h", many(url, count, parameter ? parameter : AT_A_TIME, 0, 0));
-  else JOB("h2", many(url, count, AT_A_TIME, CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE, 0));
+  else JOB("h2", many(url, count, AT_A_TIME, CURL_HTTP_VERSION_2TLS, 0));
   else JOB("i", threads(url, count, parameter ? parameter : THREADS));
   else JOB("j", sequential(url, count));
   else JOB("k", idle(count));

@@ -9,6 +9,7 @@ import sys
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
 
 from servers.daemon import Daemon, free_port
+from servers.tls import authority
 
 _CONFIG = """\
 daemon off;
@@ -35,7 +36,9 @@ http {{
     root {root};
     server {{
         listen 127.0.0.1:{port} backlog=16384;
-        listen 127.0.0.1:{h2_port} http2;
+        listen 127.0.0.1:{h2_port} ssl http2;
+        ssl_certificate {cert};
+        ssl_certificate_key {key};
         http2_max_concurrent_streams 128;
         location /upload/ {{ dav_methods PUT; create_full_put_path on; }}
         {headers}
@@ -75,6 +78,8 @@ class Server(Daemon):
                 root=self.root,
                 port=self.port,
                 h2_port=self.h2_port,
+                cert=authority().server.cert,
+                key=authority().server.key,
                 files=min(50_000, os.sysconf("SC_OPEN_MAX")),
                 headers="\n".join(headers),
             )
@@ -84,8 +89,8 @@ class Server(Daemon):
 
     @property
     def h2_url(self) -> str:
-        """URL of the port that speaks HTTP/2 without TLS."""
-        return f"http://127.0.0.1:{self.h2_port}"
+        """URL of the port that speaks HTTP/2, over TLS: libcurl 7.88 cannot do it well without."""
+        return f"https://127.0.0.1:{self.h2_port}"
 
     def file(self, size: int) -> str:
         """The path of a file of so many bytes, which is made where it is not there."""

@@ -121,10 +121,10 @@ def options_stub(headers: Iterable[str], easy: Rows, multi: Rows, infos: Rows) -
         "class Options(TypedDict, total=False):",
         '    """The options of an easy handle."""\n',
     ]
-    lines += keywords(easy, kinds, "CURLOPT_", EASY) + [SOCKETS]
+    lines += [*keywords(easy, kinds, "CURLOPT_", EASY), SOCKETS]
     lines += ["", "class MultiOptions(TypedDict, total=False):"]
     lines += ['    """The options of a multi handle."""\n']
-    lines += keywords(multi, kinds, "CURLMOPT_", MULTI) + [SOCKETS]
+    lines += [*keywords(multi, kinds, "CURLMOPT_", MULTI), SOCKETS]
     lines += ["", "class Infos:", '    """What getinfo knows of a transfer, as attributes."""\n']
     lines += [line for name, row in infos.items() for line in attribute(name, row)]
     return "\n".join(lines) + "\n"

@@ -12,9 +12,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
-    from typing import Any, TypeAlias
+    from typing import Any, Literal, TypeAlias
 
-    AddressValue: TypeAlias = "tuple[str, int] | tuple[str, int, int, int] | str | bytes | os.PathLike[str]"
+    AddressValue: TypeAlias = (
+        "tuple[str, int] | tuple[str, int, int, int] | str | bytes | os.PathLike[str]"
+    )
 
 __all__ = ["Address"]
 
@@ -107,7 +109,7 @@ class Address:
         )
 
 
-_ORDER = "little" if ffi.buffer(ffi.new("short *", 1))[:][0] else "big"
+_ORDER: Literal["little", "big"] = "little" if ffi.buffer(ffi.new("short *", 1))[:][0] else "big"
 
 
 def _unix_path(raw: bytes) -> str | bytes:
@@ -150,7 +152,7 @@ def _pack(value: Any) -> bytes:
                 + port.to_bytes(2, "big")
                 + flowinfo.to_bytes(4, "big")
                 + inet_pton(AF_INET6, numeric)
-                + scope.to_bytes(4, _ORDER)  # type: ignore[arg-type]
+                + scope.to_bytes(4, _ORDER)
             )
         return _family(AF_INET) + port.to_bytes(2, "big") + inet_pton(AF_INET, host) + bytes(8)
     except OSError:
@@ -158,7 +160,7 @@ def _pack(value: Any) -> bytes:
 
 
 def _family(family: int) -> bytes:
-    return int(family).to_bytes(2, _ORDER)  # type: ignore[arg-type]
+    return int(family).to_bytes(2, _ORDER)
 
 
 def open_socket(opener: Callable[..., Any], purpose: int, native: Any, strict: bool) -> int:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from asyncio import get_running_loop
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from libcurl._native import lib
 from libcurl.easy import Easy
-from libcurl.errors import NotSupported
+from libcurl.errors import MultiError, NotSupported, easy_error
 from libcurl.multi import Multi
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Iterable
     from types import TracebackType
 
     from typing_extensions import Self, Unpack
 
     from libcurl._options import MultiOptions
+    from libcurl.engine import Engine
+
+    # Its result is how the transfer has ended: None, or the exception.
+    Ending = asyncio.Future[BaseException | None]
 
 __all__ = ["AsyncMulti"]
 
@@ -27,20 +35,15 @@ STREAM_MOST = 1 << 18
 class AsyncMulti:
     """A `Multi` that an event loop drives: asyncio's, uvloop's.
 
-    Belongs to the loop in which it is first used, and to its thread. At most `limit` transfers run at
-    once, the others wait their turn; keywords are options of the multi.
+    Belongs to the loop in which it is first used, and to its thread. At most `limit` transfers run
+    at once, the others wait their turn; keywords are options of the multi.
     """
 
     def __init__(self, limit: int | None = None, **options: Unpack[MultiOptions]) -> None:
         """Make the multi; no event loop is needed yet."""
         if limit is not None and limit < 1:
             raise ValueError(f"AsyncMulti: limit={limit}, expected 1 or more")
-        self._multi = Multi(**options)
-        self._limit = limit
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._running: dict[Easy, asyncio.Future[None]] = {}
-        self._streams: dict[Easy, _Stream] = {}
-        self._driver: _Driver | None = None
+        self._multi = _Driven(limit, **options)
 
     @property
     def multi(self) -> Multi:
@@ -49,10 +52,14 @@ class AsyncMulti:
 
     def __len__(self) -> int:
         """How many transfers are running."""
-        return len(self._running)
+        return len(self._multi.running)
 
     def __bool__(self) -> bool:
         return True
+
+    def __repr__(self) -> str:
+        state = "closed" if self._multi.closed else f"of {len(self)}"
+        return f"<{type(self).__name__} {state}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -63,37 +70,32 @@ class AsyncMulti:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.aclose()
+        self._multi.close()
 
     async def aclose(self) -> None:
         """Abort what is running (whoever awaits it gets a CancelledError) and close the multi."""
-        for future in [*self._running.values(), *self._waiting]:
-            future.cancel()
-        self._waiting.clear()
-        if self._driver is not None:
-            await self._driver.stop()
-            self._driver = None
-        for easy in self._multi.get_handles():
-            self._multi.remove(easy)
-        self._running.clear()
         self._multi.close()
-
-    # -- Transfers -------------------------------------------------------------------------------
 
     async def perform(self, easy: Easy) -> Easy:
         """Do the transfer of `easy`, and return it. Its body is `easy.body`.
 
-        Raises what Easy.perform raises. Cancelling the task aborts the transfer at once; `easy` can be used
-        again.
+        Raises what Easy.perform raises. Cancelling the task aborts the transfer at once; `easy` can
+        be used again.
         """
-        if self._limit is not None and len(self._running) >= self._limit:
-            await self._turn()
-        future = self._start(easy)
+        multi = self._multi
+        if multi.limit is not None:
+            await multi.turn()
+        ending = multi.start(easy)
         try:
-            await future
+            error = await ending
         except BaseException:
-            self._abort(easy, future)
+            multi.abort(easy, ending)
             raise
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del ending, error  # no cycle with the traceback
         return easy
 
     async def as_completed(
@@ -101,22 +103,22 @@ class AsyncMulti:
     ) -> AsyncIterator[tuple[Easy, BaseException | None]]:
         """Do many transfers, and yield each as (easy, error) when it ends.
 
-        `error` is None or the exception. Leaving the loop early aborts the rest.
+        `error` is None or the exception; a CancelledError where the multi was closed. Leaving the
+        loop early aborts the rest.
         """
-        done: asyncio.Queue[tuple[Easy, BaseException | None]] = asyncio.Queue()
-
-        async def one(easy: Easy) -> None:
-            try:
-                await self.perform(easy)
-            except Exception as error:
-                done.put_nowait((easy, error))
-            else:
-                done.put_nowait((easy, None))
-
-        tasks = [asyncio.ensure_future(one(easy)) for easy in easies]
+        done: asyncio.Queue[asyncio.Task[Easy]] = asyncio.Queue()
+        tasks = {}
         try:
-            for _ in tasks:
-                yield await done.get()
+            for easy in easies:
+                task = asyncio.ensure_future(self.perform(easy))
+                task.add_done_callback(done.put_nowait)
+                tasks[task] = easy
+            for _ in range(len(tasks)):
+                task = await done.get()
+                error = asyncio.CancelledError() if task.cancelled() else task.exception()
+                if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                    raise error
+                yield tasks[task], error
         finally:
             for task in tasks:
                 task.cancel()
@@ -125,190 +127,276 @@ class AsyncMulti:
     async def stream(self, easy: Easy) -> AsyncIterator[bytes]:
         """Do the transfer of `easy`, and yield its body as it arrives.
 
-        Where the body comes faster than it is taken, the transfer is paused: little of it is ever in
-        memory. Raises what Easy.perform raises; leaving the loop early aborts the transfer (with
+        Where the body comes faster than it is taken, the transfer is paused: little of it is ever
+        in memory. Raises what Easy.perform raises; leaving the loop early aborts the transfer (with
         contextlib.aclosing at once, else when the iterator is collected).
         """
         if not easy._collects():
             raise ValueError("a transfer with a writefunction or writedata cannot be streamed")
-        if self._limit is not None and len(self._running) >= self._limit:
-            await self._turn()
-        stream = self._streams[easy] = _Stream(easy)
-        future = self._start(easy)
-        future.add_done_callback(lambda _: stream.arrived.set())
+        multi = self._multi
+        if multi.limit is not None:
+            await multi.turn()
+        ending = multi.start(easy)
+        handle = easy._handle
+        arrived = asyncio.Event()
         try:
+            handle.body_most = STREAM_MOST
+            multi.streams[easy._id] = handle, arrived
+            ending.add_done_callback(lambda _: arrived.set())
             while True:
-                done = future.done()
-                if done:
-                    stream.refill()
-                if stream.chunk:
-                    chunk, stream.chunk = stream.chunk, b""
-                    self._do(stream.refill)
+                ended = ending.done()
+                if handle.body.size:
+                    chunk = easy._take_body()
+                    if handle.paused and not ended:
+                        handle.paused = False
+                        easy.unpause()
                     yield chunk
-                elif done:
+                elif ended:
                     break
                 else:
-                    stream.arrived.clear()
-                    await stream.arrived.wait()
-            await future
+                    arrived.clear()
+                    await arrived.wait()
+            easy._body = b""
+            error = ending.result()
+            if error is not None:
+                try:
+                    raise error
+                finally:
+                    del error
         finally:
-            self._abort(easy, future)
-            easy._handle.body_most = 0
-            self._streams.pop(easy, None)
+            handle.body_most = 0
+            multi.streams.pop(easy._id, None)
+            multi.abort(easy, ending)
+            del ending
 
-    async def _turn(self) -> None:
-        """Wait until fewer than the limit are running."""
-        while self._limit is not None and len(self._running) >= self._limit:
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            try:
-                await turn
-            except BaseException:
-                if not turn.cancelled() and turn.done():
-                    self._next()
-                elif turn in self._waiting:
-                    self._waiting.remove(turn)
-                raise
 
-    def _next(self) -> None:
-        """Let the next one that waits have its turn."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                break
+class _Driven(Multi):
+    """A multi in an event loop, and who waits for its transfers.
 
-    def _start(self, easy: Easy) -> asyncio.Future[None]:
-        """Add `easy` to the multi; what comes of it is the future's."""
-        driver = self._driver
-        if driver is None:
-            driver = self._driver = _driver(self._multi, self._finished)
-        future = driver.loop.create_future()
-        driver.do(lambda: self._multi.add(easy))
-        self._running[easy] = future
-        return future
+    It is stepped when its descriptor is readable. Where there is no such descriptor, the event loop
+    watches libcurl's sockets and its timer.
+    """
 
-    def _do(self, call: Callable[[], object]) -> None:
-        if self._driver is not None:
-            self._driver.do(call)
+    __slots__ = (
+        "_fd",
+        "_loop",
+        "_pid",
+        "_promised",
+        "_timer",
+        "_waiting",
+        "_watched",
+        "limit",
+        "running",
+        "streams",
+    )
 
-    def _abort(self, easy: Easy, future: asyncio.Future[None]) -> None:
-        """The transfer is over, or is to be."""
-        if self._running.get(easy) is future:
-            del self._running[easy]
-            self._do(lambda: easy in self._multi and self._multi.remove(easy))
-            self._next()
+    def __init__(self, limit: int | None, **options: Unpack[MultiOptions]) -> None:
+        self.limit = limit
+        self.running: dict[int, Ending] = {}  # by the number of the easy
+        self.streams: dict[int, tuple[Any, asyncio.Event]] = {}  # its C part, and who is told
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._promised = 0  # turns that were given and not yet taken
+        self._fd = -1
+        self._watched: dict[int, int] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        super().__init__(**options)
 
-    def _finished(self) -> None:
-        """The multi has been driven: tell those who wait."""
+    # -- Transfers -------------------------------------------------------------------------------
+
+    def start(self, easy: Easy) -> Ending:
+        """Add `easy`."""
+        loop = get_running_loop()
+        if loop is not self._loop:
+            self._belong(loop)
+        ending: Ending = loop.create_future()
         try:
-            results = self._multi.step()
+            self._join(easy)
         except BaseException as error:
-            self._fail(error)
-            return
-        for easy, error in results:
-            future = self._running.pop(easy, None)
-            if future is not None and not future.done():
-                if error is None:
-                    future.set_result(None)
-                else:
-                    future.set_exception(error)
+            # Something else may have failed when it had joined: a closer, of its own connections.
+            if not isinstance(error, MultiError) and easy in self and easy._id not in self.running:
+                self._take_out(easy)
             if self._waiting:
                 self._next()
-        for stream in self._streams.values():
-            stream.refill()
+            raise
+        self.running[easy._id] = ending
+        return ending
 
-    def _fail(self, error: BaseException) -> None:
-        """The multi itself failed: nobody may wait for ever."""
-        running, self._running = self._running, {}
-        for future in running.values():
-            if not future.done():
-                future.set_exception(error)
-        if not isinstance(error, Exception):
-            raise error
+    def abort(self, easy: Easy, ending: Ending) -> None:
+        """Nobody waits for this transfer any longer."""
+        if self.running.get(easy._id) is ending:
+            del self.running[easy._id]
+            try:
+                if easy in self:
+                    self.remove(easy)
+            finally:
+                if self._waiting:
+                    self._next()
 
-
-class _Stream:
-    """A body on its way from C to whoever iterates over it: one piece here, the rest there."""
-
-    def __init__(self, easy: Easy) -> None:
-        self.easy = easy
-        self.chunk = b""
-        self.arrived = asyncio.Event()
-        easy._handle.body_most = STREAM_MOST
-
-    def refill(self) -> None:
-        """Take what has come, where there is room for it; only while nobody polls."""
-        handle = self.easy._handle
-        if not self.chunk and handle.curl and handle.body.size:
-            self.chunk = self.easy._take_body()
-            self.arrived.set()
-            if handle.paused and handle.joined:
-                handle.paused = False
-                self.easy.unpause()
-
-
-class _Driver:
-    """Has the multi stepped in an event loop, by its descriptor."""
-
-    def __init__(self, multi: Multi, ready: Callable[[], None]) -> None:
-        self.loop = asyncio.get_running_loop()
-        self._fd = multi.fileno()
-        self.loop.add_reader(self._fd, ready)
-
-    def do(self, call: Callable[[], object]) -> None:
-        """Use the multi."""
-        call()
-
-    async def stop(self) -> None:
-        """Leave the event loop."""
-        self.loop.remove_reader(self._fd)
-
-
-class _ThreadDriver(_Driver):
-    """The same where a multi has no descriptor: libcurl polls in a thread, and is woken up to be used."""
-
-    def __init__(self, multi: Multi, ready: Callable[[], None]) -> None:
-        self.loop = asyncio.get_running_loop()
-        self._multi = multi
-        self._ready = ready
-        self._calls: deque[Callable[[], object]] = deque()
-        self._polling = False
-        self._task = self.loop.create_task(self._drive())
-
-    def do(self, call: Callable[[], object]) -> None:
-        if not self._polling:
-            call()
+    async def turn(self) -> None:
+        """Wait until fewer than the limit are running: first come, first served."""
+        if not self._waiting and self._has_room():
             return
-        self._calls.append(call)
-        self._multi.wakeup()
+        loop = get_running_loop()
+        if loop is not self._loop:
+            self._belong(loop)
+        turn = loop.create_future()
+        self._waiting.append(turn)
+        self._next()
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self._promised -= 1
+                self._next()
+            raise
+        self._promised -= 1
 
-    async def stop(self) -> None:
-        self._task.cancel()
-        if self._polling:
-            self._multi.wakeup()
-        await asyncio.gather(self._task, return_exceptions=True)
+    def _has_room(self) -> bool:
+        return self.limit is None or len(self.running) + self._promised < self.limit
 
-    async def _drive(self) -> None:
-        stopped = False
-        while not stopped:
-            while self._calls:
-                self._calls.popleft()()
-            self._ready()
-            self._polling = True
-            poll = self.loop.run_in_executor(None, self._multi._poll, 1000)
-            while not poll.done():
-                try:
-                    await asyncio.shield(poll)
-                except asyncio.CancelledError:
-                    stopped = True  # the thread is to leave libcurl before anything else happens
-            self._polling = False
-            poll.result()
+    def _next(self) -> None:
+        """Let those that wait have their turn, where there is room."""
+        while self._waiting and self._has_room():
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._promised += 1
+                turn.set_result(None)
 
+    # -- The event loop --------------------------------------------------------------------------
 
-def _driver(multi: Multi, ready: Callable[[], None]) -> Any:
-    """What suits the platform."""
-    try:
-        return _Driver(multi, ready)
-    except NotSupported:
-        return _ThreadDriver(multi, ready)
+    def _belong(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From now on `loop` drives."""
+        if self._loop is not None:
+            raise RuntimeError("this AsyncMulti belongs to another event loop")
+        try:
+            fd = self.fileno()
+        except NotSupported:
+            self._way = None
+            self._loop = loop
+            self.set(socketfunction=self._on_socket, timerfunction=self._on_timer)
+        else:
+            loop.add_reader(fd, self._ready)
+            self._fd = fd
+            self._loop = loop
+
+    def _ready(self, fd: int | None = None, events: int = 0) -> None:
+        """There is something to do: on a socket of libcurl's, where those are watched."""
+        try:
+            if fd is None:
+                self._step(0)
+            else:
+                self._act(fd, events)
+        except Exception as error:
+            self._tell()
+            self._fail(error)
+        except BaseException:
+            assert self._loop is not None
+            self._loop.call_soon(self._ready, fd, events)  # what has finished by now is not lost
+            raise
+        if self._done:
+            self._tell()
+        for handle, arrived in self.streams.values():
+            if handle.body.size:
+                arrived.set()
+
+    def _tell(self) -> None:
+        """Tell those who wait for what has finished."""
+        done = self._done
+        self._done = []
+        running = self.running
+        for easy, error in done:
+            ending = running.pop(easy._id, None)
+            if ending is not None and not ending.done():
+                ending.set_result(error)
+        if self._waiting:
+            self._next()
+
+    def _fail(self, error: Exception) -> None:
+        """The multi itself failed, or a callback of its own: everybody hears of it."""
+        running, self.running = self.running, {}
+        for easy in self.get_handles():
+            ending = running.get(easy._id)
+            if ending is not None:
+                with suppress(MultiError):  # it may be beyond that
+                    self._take_out(easy)
+        for ending in running.values():
+            if not ending.done():
+                ending.set_result(error)
+        self._next()
+
+    def _forget(self, easy: Engine) -> None:
+        super()._forget(easy)
+        ending = self.running.get(easy._id)
+        if ending is not None and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._gone, easy._id, ending)
+
+    def _gone(self, number: int, ending: Ending) -> None:
+        """A handle has left; where nothing was told since, it was closed or removed."""
+        if self.running.get(number) is ending:
+            del self.running[number]
+            if not ending.done():
+                why = "the easy handle was closed or removed"
+                ending.set_result(easy_error(lib.CURLE_ABORTED_BY_CALLBACK, why))
+            self._next()
+
+    def _close(self) -> int:
+        # A child has inherited what the loop polls with: it would blind its parent.
+        if not self.closed and not self._handle.inside.depth and os.getpid() == self._pid:
+            self._leave()
+        return super()._close()
+
+    def _leave(self) -> None:
+        """Out of the event loop, with everybody who waits."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        if self._fd >= 0:
+            loop.remove_reader(self._fd)
+            self._fd = -1
+        for fd in [*self._watched]:
+            self._on_socket(None, fd, lib.CURL_POLL_REMOVE, None)
+        self._on_timer(-1)
+        futures: list[asyncio.Future[Any]] = [*self.running.values(), *self._waiting]
+        for future in futures:
+            future.cancel()
+        self.running.clear()
+        self._waiting.clear()
+
+    # -- Where a multi has no descriptor ---------------------------------------------------------
+
+    def _on_socket(self, easy: Any, fd: int, what: int, assigned: object) -> None:
+        """CURLMOPT_SOCKETFUNCTION."""
+        assert self._loop is not None
+        before = self._watched.pop(fd, 0)
+        after = what & lib.CURL_POLL_INOUT  # none for CURL_POLL_REMOVE
+        if after & lib.CURL_POLL_IN:
+            self._loop.add_reader(fd, self._ready, fd, lib.CURL_CSELECT_IN)
+        elif before & lib.CURL_POLL_IN:
+            self._loop.remove_reader(fd)
+        if after & lib.CURL_POLL_OUT:
+            self._loop.add_writer(fd, self._ready, fd, lib.CURL_CSELECT_OUT)
+        elif before & lib.CURL_POLL_OUT:
+            self._loop.remove_writer(fd)
+        if after:
+            self._watched[fd] = after
+
+    def _on_timer(self, milliseconds: int) -> None:
+        """CURLMOPT_TIMERFUNCTION."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if milliseconds >= 0:
+            assert self._loop is not None
+            due = milliseconds / 1000
+            self._timer = self._loop.call_later(due, self._ready, lib.CURL_SOCKET_TIMEOUT)
+
+    def _act(self, fd: int, events: int) -> None:
+        """What `_step` does, for one socket. What has finished has to be taken out."""
+        self.socket_action(fd, events)
+        self._read_messages()
+        finished = [easy for easy, _ in self._done if easy._multi is self]
+        self._tell()
+        for easy in finished:
+            self._take_out(easy)

@@ -2,8 +2,8 @@
 
 The story of a callback:
 
-1. The user sets a callable; the handle keeps it in a slot of its own, and tells C to install the trampoline of that option
-   (`_native/callbacks.c`), with the C part of the handle as its data.
+1. The user sets a callable; the handle keeps it in a slot of its own, and tells C to install the
+   trampoline of that option (`_native/callbacks.c`), with the C part of the handle as its data.
 2. Python keeps the handle in `handles`, under a number that is never used twice, by weak reference.
 3. libcurl calls the trampoline, in the thread that drives the transfer, which let go of the GIL.
 4. The trampoline passes the number to a function of this module, which takes the GIL.
@@ -53,7 +53,7 @@ def report(exception: BaseException, where: object) -> None:
         from types import SimpleNamespace
 
         hook(
-            SimpleNamespace(  # type: ignore[arg-type]
+            SimpleNamespace(  # pyright: ignore[reportArgumentType]
                 exc_type=type(exception),
                 exc_value=exception,
                 exc_traceback=exception.__traceback__,
@@ -150,7 +150,8 @@ def python_lend(easy: int, size: int) -> Any:
 @ffi.def_extern(error=lib.CURL_WRITEFUNC_ERROR, onerror=failed)
 def python_interleave(easy: int, data: Any, size: int) -> int:
     """CURLOPT_INTERLEAVEFUNCTION."""
-    return ask(easy, "_interleavefunction", size, _unpack(data, size)) & _SIZE_MAX
+    taken = ask(easy, "_interleavefunction", size, _unpack(data, size))
+    return taken & _SIZE_MAX
 
 
 @ffi.def_extern(error=lib.CURL_READFUNC_ABORT, onerror=failed)
@@ -423,4 +424,4 @@ def python_notify(multi: int, notification: int, easy: int) -> None:
         handle._callbacks[lib.CURLMOPT_NOTIFYFUNCTION](notification, handle._easies.get(easy))
 
 
-_SIZE_MAX = (1 << 8 * ffi.sizeof("size_t")) - 1
+_SIZE_MAX: int = (1 << 8 * ffi.sizeof("size_t")) - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from _io import BufferedReader, BufferedWriter, FileIO
 from stat import S_ISREG
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def writer(option: Option, file: Any) -> Any:
     """The write method of a file opened for writing in binary mode."""
-    write = getattr(file, "write", None)
+    write: Callable[[memoryview], int | None] | None = getattr(file, "write", None)
     if not callable(write) or hasattr(file, "encoding"):
         raise option.refused(file, "a file opened for writing in binary mode")
 
@@ -45,9 +46,7 @@ def set_writedata(handle: Engine, option: Option, file: Any) -> None:
         handle._keep(option.id, file)
         handle._remember(option, file)
     else:
-        set_writer(
-            handle, by_name["writefunction"], None if file is None else writer(option, file)
-        )
+        set_writer(handle, by_name["writefunction"], None if file is None else writer(option, file))
 
 
 def set_writer(handle: Engine, option: Option, function: Callable[..., Any] | None) -> None:
@@ -78,7 +77,9 @@ def set_readdata(handle: Engine, option: Option, source: Any) -> None:
     size, read, seek, data = -1, None, None, None
     if source is not None:
         if hasattr(source, "encoding") or isinstance(source, str):
-            raise option.refused(source, "bytes, a file opened in binary mode or an iterator of bytes")
+            raise option.refused(
+                source, "bytes, a file opened in binary mode or an iterator of bytes"
+            )
         if hasattr(source, "read"):
             size, read, seek = _from_file(native, source)
         elif (data := memory(source)) is not None:
@@ -86,7 +87,9 @@ def set_readdata(handle: Engine, option: Option, source: Any) -> None:
         elif hasattr(source, "__iter__"):
             read = iterator_source(iter(source))
         else:
-            raise option.refused(source, "bytes, a file opened in binary mode or an iterator of bytes")
+            raise option.refused(
+                source, "bytes, a file opened in binary mode or an iterator of bytes"
+            )
     handle._set_callback(by_name["readfunction"], read)
     handle._set_callback(by_name["seekfunction"], seek)
     if source is not None and read is None:
@@ -111,13 +114,14 @@ def memory(source: Any) -> Any:
     """A buffer that C can read, and that pins its object; None for what has no buffer.
 
     Never of a memoryview itself: where both are garbage in a cycle, CPython may clear that first, and
-    crashes when the buffer lets go of it.
+    crashes when the buffer lets go of it. PyPy pins nothing that can change its size: a copy it is.
     """
     try:
         view = memoryview(source)
     except TypeError:
         return None
-    if isinstance(source, memoryview) or not view.contiguous:
+    pinned = view.readonly or sys.implementation.name == "cpython"
+    if isinstance(source, memoryview) or not view.contiguous or not pinned:
         source = bytes(view)
     return ffi.from_buffer("char[]", source)
 
@@ -189,14 +193,12 @@ def save(handle: Any, target: Any) -> int:
     """`Easy.download`."""
     if not isinstance(target, (str, bytes, os.PathLike)):
         return _save_to(handle, target)
-    path = os.path.realpath(os.fspath(target))
+    path = os.path.realpath(os.fsdecode(target))
     if os.path.exists(path) and not os.path.isfile(path):
         with open(path, "wb") as file:  # a device or a pipe: nothing is ever put in its place
             return _save_to(handle, file)
     folder, name = os.path.split(path)
-    mark = f".{os.getpid()}-{handle._handle.id}.part"
-    hidden = b"." + name + mark.encode() if isinstance(name, bytes) else f".{name}{mark}"
-    beside = os.path.join(folder, hidden)
+    beside = os.path.join(folder, f".{name}.{os.getpid()}-{handle._handle.id}.part")
     try:
         with open(beside, "xb") as file:
             size = _save_to(handle, file)
@@ -220,7 +222,7 @@ def _save_to(handle: Any, file: Any) -> int:
         counted += len(data)
 
     handle._set(writedata, file)
-    write = getattr(handle._functions, writefunction.slot, None)
+    write: Any = getattr(handle._functions, writefunction.slot, None)
     if write is not None:
         handle._set_callback(writefunction, count)
     try:

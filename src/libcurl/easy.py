@@ -163,7 +163,7 @@ class Easy(Engine):
         handle = self._handle
         self._body = None
         try:
-            size = _fetch(handle, SLICE)
+            size = _fetch(handle)
             if size >= 0:
                 body: bytes = view[:size]
                 return body
@@ -341,7 +341,7 @@ class Easy(Engine):
     @property
     def info(self) -> Infos:
         """Infos as attributes: `easy.info.response_code`."""
-        return View(self)  # type: ignore[return-value]
+        return View(self)
 
     @property
     def cookies(self) -> list[Cookie]:

@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from libcurl.share_engine import ShareEngine
     from libcurl.sockets.binding import Binding
 
-#: How long libcurl is left alone before Python may look at signals, in milliseconds.
-SLICE = 100
+SLICE: int = lib.SLICE
 
 # What was bound late would be gone when a finalizer runs at interpreter exit.
 _perform = lib.easy_perform
 _continue = lib.easy_continue
 _RUNNING = lib.HANDLE_RUNNING
+_reset = lib.easy_reset
 _set_packed = lib.easy_set_many
 _unpack = ffi.unpack
 _REPLACED = 0  # no option's number
@@ -88,8 +88,8 @@ class Engine:
         "_multi",
         "_settings",
         "_share",
-        "_view",
         "_sockets",
+        "_view",
     )
 
     #: What the face calls such a handle in its messages.
@@ -207,7 +207,10 @@ class Engine:
 
     def __del__(self) -> None:
         try:
-            if self._handle.curl:
+            handle = self._handle
+            if handle.curl:
+                if handle.performing:  # a second Ctrl-C, while the first was being heard
+                    lib.easy_abandon(handle)
                 for exception in self._close():
                     connections.leave(exception, self)
         except AttributeError:
@@ -609,16 +612,18 @@ class Engine:
 
     def _reset(self) -> None:
         """curl_easy_reset: everything Python holds for the options is let go of."""
-        self._check()
-        if self._in_transfer():
+        code = _reset(self._handle)
+        if code == lib.HANDLE_DEFERRED:
             raise RuntimeError("a handle cannot be reset during its transfer")
-        self._reset_options()
-        lib.easy_set_stderr(self._handle, -1)
+        if code:
+            raise self._error(code)
+        if self._callbacks:
+            self._forget_callbacks()
+        if by_name["stderr"] in self._settings:
+            lib.easy_set_stderr(self._handle, -1)
         closer, self._closer = self._closer, None
-        self._forget_callbacks()
-        self._sockets = None
-        self._kept = None
-        self._body = None
+        self._settings = self._no_settings()
+        self._sockets = self._kept = self._body = None
         if closer is not None:
             closer.release()
 

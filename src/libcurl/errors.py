@@ -8,6 +8,7 @@ from libcurl.raw import LOADED_TEXT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from enum import IntEnum
+    from typing import Any
 
 __all__ = [
     "CouldntConnect",
@@ -37,8 +38,9 @@ class Error(Exception):
         super().__init__(code, message)
         self._code = int(code)
         self.message = message
-        if isinstance(self, OSError):
-            self.errno = None  # OSError takes the first of two arguments for it
+        error: BaseException = self
+        if isinstance(error, OSError):
+            error.errno = None  # OSError takes the first of two arguments for it
 
     @property
     def code(self) -> IntEnum | int:
@@ -62,6 +64,11 @@ class Error(Exception):
         if isinstance(self, OSError):
             state["errno"] = self.errno
         return type(self), (self._code, self.message), state
+
+    def __setstate__(self, state: dict[str, Any] | None) -> None:
+        # PyPy's own would put `errno` where OSError does not look for it.
+        for name, value in (state or {}).items():
+            setattr(self, name, value)
 
 
 class OperationTimedOut(Error, TimeoutError):

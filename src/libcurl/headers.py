@@ -11,7 +11,7 @@ from libcurl.raw import absent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
 __all__ = ["Headers"]
 

@@ -12,6 +12,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from libcurl._options import Infos as _Attributes
+else:
+    _Attributes = object
+
 _STRING = lib.CURLINFO_STRING
 _LONG = lib.CURLINFO_LONG
 _DOUBLE = lib.CURLINFO_DOUBLE
@@ -139,7 +143,7 @@ def _error(easy: Engine, code: int, info: int) -> Exception:
     return TypeError(f"{info} is no info of libcurl")
 
 
-class Infos:
+class Infos(_Attributes):
     """Infos as attributes in lower case: `easy.info.response_code` is CURLINFO_RESPONSE_CODE."""
 
     __slots__ = ("_easy",)

@@ -6,12 +6,11 @@ from _operator import index
 from time import monotonic
 
 from libcurl._native import ffi, lib
-from libcurl.callbacks import handles
 from libcurl.easy import Easy
 from libcurl.engine import SLICE
 from libcurl.errors import NotSupported, needs
 from libcurl.multi_engine import MultiEngine
-from libcurl.raw import LOADED_TEXT, absent
+from libcurl.raw import absent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,11 +101,14 @@ class Multi(MultiEngine):
         """
         for name, value in options.items():
             if name == "sockets":
-                from libcurl.sockets.tool import as_set
-
-                self._sockets = None if value is None else as_set(value)
+                self._set_sockets(value)
             else:
                 self._set(name, value)
+
+    def _set_sockets(self, value: Any) -> None:
+        from libcurl.sockets.tool import as_set
+
+        self._sockets = None if value is None else as_set(value)
 
     def _set(self, name: str, value: Any) -> None:
         option = _option(name)
@@ -118,10 +120,10 @@ class Multi(MultiEngine):
             if option in _DRIVING:
                 self._drive("socket_action")
             code = lib.multi_set_callback(handle, option, value is not None)
-            if not code and value is None:
+            if not code:
                 self._callbacks.pop(option, None)
-            elif not code:
-                self._callbacks[option] = value
+                if value is not None:
+                    self._callbacks[option] = value
         elif option >= lib.CURLOPTTYPE_FUNCTIONPOINT and option < lib.CURLOPTTYPE_OFF_T:
             raise TypeError(f"{c_name} takes nothing that this package knows")
         elif option >= lib.CURLOPTTYPE_OBJECTPOINT and option < lib.CURLOPTTYPE_FUNCTIONPOINT:

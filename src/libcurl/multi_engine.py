@@ -210,35 +210,47 @@ class MultiEngine:
         """curl_multi_add_handle."""
         if not isinstance(easy, Engine):
             raise TypeError(f"a multi takes easy handles, not {type(easy).__name__}")
-        handle = easy._handle
+        plain = easy._view is not None and self._sockets is None
+        if not plain:
+            self._prepare(easy)
+        code = _add(self._handle, easy._handle)
+        if code:
+            self._refuse(easy, code)
+        if not plain:
+            self._moved_in(easy)
+        easy._multi = self
+        easy._body = None
+        self._easies[easy._id] = easy
+        if self._exception is not None or connections.interruptions:
+            self._after(0)
+
+    def _prepare(self, easy: Engine) -> None:
+        """Before an easy joins: what is to be done in Python where it has more than options."""
         if self._sockets is not None:
             self._sockets.bind_by_default(easy)
         if easy._sockets is not None and not easy._in_transfer():
             easy._sockets.begin(easy, shared=True)
-        if easy._view is None:
-            easy._look_at_bodies()
-        code = _add(self._handle, handle)
-        if code:
-            if code == lib.CURLM_ADDED_ALREADY:
-                where = "this multi" if easy._multi is self else "use"
-                raise self._make_error(code, f"the easy handle is in {where} already")
-            self._after(code)
-            raise self._error(code)
-        exception, easy._exception = easy._exception, None
-        if exception is not None:
-            report(exception, easy)  # a closer's, of a connection that the easy had to itself
-        easy._multi = self
-        easy._body = None
+        easy._look_at_bodies()
         if easy._kept is not None:
             easy._flush()
-        self._easies[easy._id] = easy
+
+    def _moved_in(self, easy: Engine) -> None:
+        """After it has joined: its private multi is gone, and the connections with it."""
+        exception, easy._exception = easy._exception, None
+        if exception is not None:
+            connections.leave(exception, easy)  # a closer's, of one of those connections
         if easy._cache is not None:
-            # Its private multi is gone, and the connections with it.
             easy._joins(self._cache)
             easy._cache.destroyed()
             easy._joins(easy._cache)
-        if self._exception is not None or connections.interruptions:
-            self._after(0)
+
+    def _refuse(self, easy: Engine, code: int) -> None:
+        """It could not be added."""
+        if code == lib.CURLM_ADDED_ALREADY:
+            where = "this multi" if easy._multi is self else "use"
+            raise self._make_error(code, f"the easy handle is in {where} already")
+        self._after(code)
+        raise self._error(code)
 
     def _take_out(self, easy: Engine) -> None:
         """curl_multi_remove_handle."""

@@ -85,7 +85,9 @@ class Lib:
         return value
 
     def __dir__(self) -> list[str]:
-        return [name for name in dir(_lib) if name.lower().startswith("curl") and name not in absent]
+        return [
+            name for name in dir(_lib) if name.lower().startswith("curl") and name not in absent
+        ]
 
 
 lib = Lib()

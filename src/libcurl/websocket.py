@@ -53,13 +53,11 @@ def _need(name: str) -> None:
 def ws_send(easy: Engine, data: Any, flags: int | None, fragsize: int) -> int:
     """`Easy.ws_send`."""
     _need("curl_ws_send")
-    if flags is None:
-        flags = lib.CURLWS_TEXT if isinstance(data, str) else lib.CURLWS_BINARY
+    kind = lib.CURLWS_TEXT if isinstance(data, str) else lib.CURLWS_BINARY
+    flags = kind if flags is None else index(flags)
     sent = ffi.new("size_t *")
     with ffi.from_buffer(data.encode() if isinstance(data, str) else data) as buffer:
-        code = lib.easy_ws_send(
-            easy._handle, buffer, len(buffer), sent, index(fragsize), index(flags)
-        )
+        code = lib.easy_ws_send(easy._handle, buffer, len(buffer), sent, index(fragsize), flags)
     easy._after(code)
     return int(sent[0])
 

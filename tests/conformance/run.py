@@ -42,7 +42,7 @@ def fetch_tests() -> Path:
         with tarfile.open(CACHE / f"{PYCURL}.tar.gz") as sdist:
             for member in sdist:
                 path = member.name.partition("/")[2]
-                if path.startswith("tests/") and path not in LEFT_OUT or path in READ_BY_TESTS:
+                if (path.startswith("tests/") and path not in LEFT_OUT) or path in READ_BY_TESTS:
                     sdist.extract(member, CACHE, filter="data")
     return target
 

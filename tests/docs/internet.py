@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import libcurl
+from libcurl.sockets import Tool
 
 HOSTS = ("curl.se", "example.com", "www.example.com")
 PUBLIC = "151.101.1.91"
@@ -58,14 +59,41 @@ def connect_to(http: int, https: int, ca: str) -> None:
             self.set(resolve=names, cainfo=ca, proxy="", opensocketfunction=plain)
 
         def set(self, **options: Any) -> None:
+            if options.get("sockets") is not None:
+                self._leave()
+                options["sockets"] = options["sockets"] | Elsewhere()
             if "opensocketfunction" in options:
                 opener = options["opensocketfunction"] or plain
                 options["opensocketfunction"] = redirected(opener)
             super().set(**options)
 
+        def _leave(self) -> None:
+            """Do without an opener: there are to be sockets."""
+            super().set(opensocketfunction=None)
+
         def reset(self) -> None:
             super().reset()
             self._arrive()
+
+    class Elsewhere(Tool):
+        """The last of a set: opens for the server what is allowed for the address."""
+
+        def _enter(self, parts: Any) -> None:
+            parts.routes.append(lambda purpose, address: None)  # connections lead elsewhere
+            parts.opener = redirected(parts.opener or (lambda purpose, address: None))
+
+    class Multi(libcurl.Multi):
+        __slots__ = ()
+
+        def set(self, **options: Any) -> None:
+            if options.get("sockets") is not None:
+                options["sockets"] = options["sockets"] | Elsewhere()
+            super().set(**options)
+
+        def add(self, easy: Any) -> None:
+            if self._sockets is not None and easy._sockets is None:
+                easy._leave()
+            super().add(easy)
 
     create_connection = socket.create_connection
 
@@ -76,6 +104,7 @@ def connect_to(http: int, https: int, ca: str) -> None:
         return create_connection(address, *args, **kwargs)
 
     libcurl.Easy = Easy  # type: ignore[misc]
+    libcurl.Multi = Multi  # type: ignore[misc]
     socket.create_connection = create  # type: ignore[assignment]
 
 

@@ -1,4 +1,4 @@
-"""The closer that was set when a connection was made is called for it, once, whatever happened since.
+"""The closer that was set when a connection was made is called for it, once, whatever happens.
 
 Every story is told in a process of its own, so that a crash is seen; the server is in this one.
 """
@@ -240,7 +240,8 @@ STORIES = {
             inner.set(closesocketfunction=closer("late"))
             return socket.socket(address.family, address.socktype, address.protocol)
 
-        inner = libcurl.Easy(url=url, closesocketfunction=closer("early"), opensocketfunction=opener)
+        inner = libcurl.Easy(url=url, opensocketfunction=opener)
+        inner.set(closesocketfunction=closer("early"))
         inner.perform()
         collect()
         inner.set(opensocketfunction=None, fresh_connect=True)
@@ -272,7 +273,8 @@ STORIES = {
             collect()
             return socket.socket(address.family, address.socktype, address.protocol)
 
-        inner = libcurl.Easy(url=url, closesocketfunction=closer("early"), opensocketfunction=opener)
+        inner = libcurl.Easy(url=url, opensocketfunction=opener)
+        inner.set(closesocketfunction=closer("early"))
         inner.perform()
         collect()
         inner.perform()
@@ -450,7 +452,8 @@ descriptor = easy.info.activesocket
 
 def test_a_closer_that_raises_at_exit_is_shown(http: Any, script: Any) -> None:
     done = script.run(
-        BEGIN + "easy.set(closesocketfunction=lambda fd: 1 / 0, fresh_connect=True)\neasy.perform()\n",
+        BEGIN
+        + "easy.set(closesocketfunction=lambda fd: 1 / 0, fresh_connect=True)\neasy.perform()\n",
         http.url + "/",
     )
     assert done.returncode == 0
@@ -462,7 +465,7 @@ def test_a_closer_that_raises_at_exit_is_shown(http: Any, script: Any) -> None:
 def test_whatever_is_done_each_descriptor_is_closed_once_by_its_closer(
     http_process: Any, script: Any, count: int
 ) -> None:
-    """Random stories: the model is a dict from descriptors to the closer that was set at the time."""
+    """Random stories; the model is a dict from descriptors to the closer set at the time."""
     script(
         """
         import os, random, socket, sys
@@ -470,6 +473,7 @@ def test_whatever_is_done_each_descriptor_is_closed_once_by_its_closer(
         from lifetime.watching import *
 
         url, count = sys.argv[1], int(sys.argv[2])
+        ACTS = "perform perform perform set set unset reset fresh reuse drop dup".split()
         expected = {}                       # descriptor -> closer, for those that are open
         problems = []
 
@@ -497,7 +501,7 @@ def test_whatever_is_done_each_descriptor_is_closed_once_by_its_closer(
         for number in range(count):
             story = random.choice(stories)
             easy = story.easy
-            act = random.choice("perform perform perform set set unset reset fresh reuse drop dup".split())
+            act = random.choice(ACTS)
             if act == "perform":
                 easy.perform()
             elif act == "set":
@@ -544,7 +548,9 @@ def test_whatever_is_done_each_descriptor_is_closed_once_by_its_closer(
     )
 
 
-FORK = BEGIN + """
+FORK = (
+    BEGIN
+    + """
 easy.set(cainfo=sys.argv[2] or None)
 child = os.fork()
 if child == 0:
@@ -567,7 +573,8 @@ if child == 0:
             sys.exit(0)
         assert closed == []
         # A handle of the child's own works as ever.
-        with libcurl.Easy(url=url, cainfo=sys.argv[2] or None, closesocketfunction=closer("c")) as own:
+        cainfo = sys.argv[2] or None
+        with libcurl.Easy(url=url, cainfo=cainfo, closesocketfunction=closer("c")) as own:
             assert own.fetch() == b"hello"
         assert names() == "c"
     except SystemExit:
@@ -584,6 +591,7 @@ assert closed == []
 easy.close()
 assert closed == [("a", fd)]
 """
+)
 
 
 @pytest.mark.parametrize("end", ["close", "delete", "exit", "leave"])
@@ -594,6 +602,8 @@ def test_a_forked_child_leaves_the_parents_connection_alone(
     server = https if tls else http
     code = FORK
     if tls:
-        code = code.replace("easy = libcurl.Easy(url=url,", "easy = libcurl.Easy(url=url, cainfo=sys.argv[2],")
+        code = code.replace(
+            "easy = libcurl.Easy(url=url,", "easy = libcurl.Easy(url=url, cainfo=sys.argv[2],"
+        )
     done = script.run(code, server.url + "/", ca.cert if tls else "", end)
     assert (done.returncode, done.stderr) == (0, "")

@@ -26,7 +26,8 @@ def measure(act, warm, count, most):
     after = objects(), descriptors()
     assert after[1] == before[1], (after[1], before[1])
     assert after[0] - before[0] < 50, (before[0], after[0])
-    assert grown < most * (20 if PYPY else 1), f"{grown} bytes each time"
+    # PyPy's memory comes and goes: less than half a handle, then.
+    assert grown < (2500 if PYPY else most), f"{grown} bytes each time"
 
 url = sys.argv[1]
 """

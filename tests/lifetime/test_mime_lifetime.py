@@ -38,7 +38,8 @@ def run(script: Any, http: Any, code: str, *args: object) -> str:
 def test_easy_mime_and_part_go_in_any_order(script: Any, http: Any) -> None:
     code = """
     steps = "easy twin mime close unset replace perform".split()
-    for order in itertools.permutations(steps):
+    orders = itertools.permutations(steps)
+    for order in itertools.islice(orders, 0, None, 1 if sys.implementation.name == "cpython" else 23):
         read = Read()
         mime = make(read)
         easy = libcurl.Easy(url=url, mimepost=mime)

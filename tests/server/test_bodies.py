@@ -147,9 +147,9 @@ def test_a_download_that_fails_leaves_nothing_and_harms_nothing(
 ) -> None:
     target = tmp_path / "file"
     target.write_bytes(b"old")
-    with Easy(url=http.url + path, **options) as easy:
-        with pytest.raises((libcurl.Error, ZeroDivisionError)):
-            easy.download(target)
+    failures = (libcurl.Error, ZeroDivisionError)
+    with Easy(url=http.url + path, **options) as easy, pytest.raises(failures):
+        easy.download(target)
     assert os.listdir(tmp_path) == ["file"]
     assert target.read_bytes() == b"old"
 
@@ -166,7 +166,9 @@ def test_a_download_into_nowhere_is_pythons_error(http: Any, tmp_path: pathlib.P
     assert os.listdir(tmp_path) == []
 
 
-def test_ctrl_c_in_a_download_leaves_nothing(http: Any, script: Any, tmp_path: pathlib.Path) -> None:
+def test_ctrl_c_in_a_download_leaves_nothing(
+    http: Any, script: Any, tmp_path: pathlib.Path
+) -> None:
     script(
         """
         import os, signal, sys, threading, time

@@ -57,7 +57,9 @@ def test_write_may_pause_and_be_resumed(http: Any) -> None:
         if pauses == 1 and not chunks:
             easy.unpause()
 
-    with Easy(url=http.url + "/bytes/50000", writefunction=write, xferinfofunction=progress) as easy:
+    with Easy(
+        url=http.url + "/bytes/50000", writefunction=write, xferinfofunction=progress
+    ) as easy:
         easy.perform()
     assert pauses == 1
     assert b"".join(chunks) == payload(50_000)
@@ -358,7 +360,10 @@ def test_sshhostkey_decides_about_hosts(sshd: Any) -> None:
         assert easy.body == b"hello"
     assert seen == [(constants.KHType.ECDSA, sshd._host_key_blob())]
     answer = constants.KHMatch.MISMATCH
-    with Easy(**options, ssh_hostkeyfunction=hostkey) as easy, pytest.raises(libcurl.Error) as caught:
+    with (
+        Easy(**options, ssh_hostkeyfunction=hostkey) as easy,
+        pytest.raises(libcurl.Error) as caught,
+    ):
         easy.perform()
     assert caught.value.code is Code.PEER_FAILED_VERIFICATION
 
@@ -368,9 +373,7 @@ hsts = pytest.mark.skipif("HSTS" not in libcurl.version_info().features, reason=
 
 @hsts
 def test_hsts_is_read_before_and_written_after(http: Any) -> None:
-    entries = iter(
-        [("secure.test", True, "20991231 00:00:00"), (b"other.test", False, None), None]
-    )
+    entries = iter([("secure.test", True, "20991231 00:00:00"), (b"other.test", False, None), None])
     written: list[Any] = []
     with Easy(
         url=f"http://www.secure.test:{http.port}/",
@@ -391,11 +394,14 @@ def test_hsts_is_read_before_and_written_after(http: Any) -> None:
 
 @hsts
 def test_hsts_names_that_are_too_long_are_refused(http: Any) -> None:
-    with Easy(
-        url=http.url + "/",
-        hsts_ctrl=constants.HSTS.ENABLE,
-        hstsreadfunction=lambda: (b"x" * 300, True, None),
-    ) as easy, pytest.raises(ValueError, match="a host name that is too long"):
+    with (
+        Easy(
+            url=http.url + "/",
+            hsts_ctrl=constants.HSTS.ENABLE,
+            hstsreadfunction=lambda: (b"x" * 300, True, None),
+        ) as easy,
+        pytest.raises(ValueError, match="a host name that is too long"),
+    ):
         easy.perform()
 
 
@@ -484,18 +490,18 @@ def raising() -> tuple[Any, list[Surprise]]:
     return callback, raised
 
 
+REWINDING = {
+    "upload": True,
+    "followlocation": True,
+    "infilesize": 5,
+    "path": "/redirect-to?url=/post&code=307",
+}
 HTTP_CALLBACKS: dict[str, dict[str, Any]] = {
     "writefunction": {},
     "headerfunction": {},
     "readfunction": {"upload": True},
-    "seekfunction": {
-        "upload": True, "followlocation": True, "infilesize": 5, "path": "/redirect-to?url=/post&code=307",
-        "readfunction": io.BytesIO(b"hello" * 9).read,
-    },
-    "ioctlfunction": {
-        "upload": True, "followlocation": True, "infilesize": 5, "path": "/redirect-to?url=/post&code=307",
-        "readfunction": io.BytesIO(b"hello" * 9).read,
-    },
+    "seekfunction": {**REWINDING, "readfunction": io.BytesIO(b"hello" * 9).read},
+    "ioctlfunction": {**REWINDING, "readfunction": io.BytesIO(b"hello" * 9).read},
     "xferinfofunction": {},
     "progressfunction": {},
     "debugfunction": {"verbose": True},
@@ -571,10 +577,14 @@ INTEGERS = {
 
 
 @pytest.mark.parametrize("name", INTEGERS)
-def test_a_return_value_that_is_no_int_is_a_type_error_that_names_both(http: Any, name: str) -> None:
+def test_a_return_value_that_is_no_int_is_a_type_error_that_names_both(
+    http: Any, name: str
+) -> None:
     with (
         Easy(url=http.url + "/", **{name: lambda *args: "yes"}) as easy,
-        pytest.raises(TypeError, match=f"CURLOPT_{INTEGERS[name]} returned str, expected int or None"),
+        pytest.raises(
+            TypeError, match=f"CURLOPT_{INTEGERS[name]} returned str, expected int or None"
+        ),
     ):
         easy.perform()
 
@@ -716,7 +726,9 @@ def test_a_handle_closed_in_its_own_callback_closes_when_the_transfer_ends(
 
 def test_another_thread_is_told_that_the_handle_is_in_use(http: Any) -> None:
     arrived, leave = threading.Event(), threading.Event()
-    http.route("/wait", lambda connection, request: (arrived.set(), leave.wait(5), connection.respond(200)))
+    http.route(
+        "/wait", lambda connection, request: (arrived.set(), leave.wait(5), connection.respond(200))
+    )
     easy = Easy(url=http.url + "/wait")
     thread = threading.Thread(target=easy.perform)
     thread.start()
@@ -729,7 +741,7 @@ def test_another_thread_is_told_that_the_handle_is_in_use(http: Any) -> None:
             lambda: easy.set(postfields=b"x"), lambda: easy.set(writefunction=print),
             lambda: easy.set(closesocketfunction=print), lambda: easy.send(b"x"),
         ):  # fmt: skip
-            with pytest.raises(RuntimeError, match="in use by another thread|during its transfer"):
+            with pytest.raises(RuntimeError, match=r"in use by another thread|during its transfer"):
                 use()
     finally:
         leave.set()

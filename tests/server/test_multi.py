@@ -18,7 +18,7 @@ from servers import payload
 from servers.daemon import free_port
 
 import libcurl
-from libcurl import CSelect, Easy, MCode, MInfo, Multi, MultiError, NotSupported, Notify, Poll, Wait
+from libcurl import CSelect, Easy, MCode, MInfo, Multi, MultiError, Notify, NotSupported, Poll, Wait
 from libcurl.raw import LOADED
 
 Results = list[tuple[Easy, "BaseException | None"]]
@@ -227,9 +227,7 @@ def test_more_than_1024_descriptors_are_no_problem(drive: Drive, http_process: A
 
 @pytest.mark.slow
 @pytest.mark.parametrize("drive", [by_run, by_step, by_perform])
-def test_two_thousand_transfers_run_at_once(
-    drive: Drive, http_process: Any, script: Any
-) -> None:
+def test_two_thousand_transfers_run_at_once(drive: Drive, http_process: Any, script: Any) -> None:
     script(
         f"""
         import resource, sys
@@ -719,7 +717,9 @@ def test_a_handle_of_libcurls_own_is_none_for_callbacks(https: Any) -> None:
         loop.watch(easy, fd, what, assigned)
 
     with Multi(socketfunction=watch, timerfunction=loop.time) as multi:
-        easy = Easy(url="http://name.invalid/", doh_url=https.url + "/doh", doh_ssl_verifypeer=False)
+        easy = Easy(
+            url="http://name.invalid/", doh_url=https.url + "/doh", doh_ssl_verifypeer=False
+        )
         https.route("/doh", lambda connection, _: connection.respond(404))
         multi.add(easy)
         (result,) = loop.drive(multi)
@@ -944,10 +944,10 @@ def test_options_are_keywords_of_their_own_kind(multi: Multi) -> None:
         with pytest.raises(kind, match=words):
             multi.set(**wrong)  # type: ignore[arg-type]
     if LOADED < (8, 16):
-        with pytest.raises(NotSupported, match="CURLMOPT_NETWORK_CHANGED needs libcurl 8.16"):
+        with pytest.raises(NotSupported, match=r"CURLMOPT_NETWORK_CHANGED needs libcurl 8\.16"):
             multi.set(network_changed=1)
     if LOADED < (8, 17):
-        with pytest.raises(NotSupported, match="needs libcurl 8.17"):
+        with pytest.raises(NotSupported, match=r"needs libcurl 8\.17"):
             multi.set(notifyfunction=print)
 
 
@@ -1285,14 +1285,18 @@ def test_what_this_libcurl_lacks_names_the_version_that_has_it(multi: Multi) -> 
         ((8, 17), "curl_multi_notify_disable", lambda: multi.notify_disable(0)),
     ):
         if version > LOADED:
-            with pytest.raises(NotSupported, match=rf"{name} needs libcurl {version[0]}\.{version[1]}"):
+            with pytest.raises(
+                NotSupported, match=rf"{name} needs libcurl {version[0]}\.{version[1]}"
+            ):
                 use()
 
 
 # Server push: libcurl 7.88.1's never comes, see servers/nginx.py
 
 
-def pushing(nginx: Any, answer: Callable[[Easy, Easy, Any], Any], multi: Multi) -> tuple[Easy, Results]:
+def pushing(
+    nginx: Any, answer: Callable[[Easy, Easy, Any], Any], multi: Multi
+) -> tuple[Easy, Results]:
     multi.set(pushfunction=answer, pipelining=2)
     easy = Easy(url=nginx.h2c_url + "/push", http_version=libcurl.HTTPVersion.V2_PRIOR_KNOWLEDGE)
     multi.add(easy)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import threading
 import time
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 import libcurl
-from libcurl import Easy, LockData, Multi, SHCode, Share, ShareError
+from libcurl import Easy, LockData, Multi, Share, ShareError, SHCode
 from libcurl.raw import LOADED
 
 
@@ -235,7 +234,8 @@ def test_connections_of_a_share_that_lives_to_the_end_are_closed_at_exit(
         from libcurl import Easy, LockData, Share
 
         share = Share(LockData.CONNECT)
-        easy = Easy(share=share, url=sys.argv[1], closesocketfunction=lambda fd: print("closed", os.close(fd)))
+        easy = Easy(share=share, url=sys.argv[1])
+        easy.set(closesocketfunction=lambda fd: print("closed", os.close(fd)))
         easy.perform()
         if sys.argv[2] == "True":
             easy.close()

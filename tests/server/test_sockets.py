@@ -63,7 +63,9 @@ class Watch:
         lines = []
         for what, fd in self.events:
             if what == OPEN or fd not in letters:
-                letters[fd] = "abcdefgh"[sum(event == OPEN for event, _ in self.events[: len(lines)])]
+                letters[fd] = "abcdefgh"[
+                    sum(event == OPEN for event, _ in self.events[: len(lines)])
+                ]
             lines.append(f"{what} {letters[fd]}")
         return ", ".join(lines)
 
@@ -127,15 +129,17 @@ def test_socket_bad_refuses_one_address_after_the_other(http: Any) -> None:
         return SOCKET_BAD
 
     seen: list[str] = []
-    with Easy(
-        url="http://some.test:81/",
-        resolve=["some.test:81:127.0.0.1,[::1],127.0.0.2"],
-        opensocketfunction=opener,
-        sockoptfunction=lambda *args: seen.append("sockopt"),
-        closesocketfunction=seen.append,
-    ) as easy:
-        with pytest.raises(libcurl.CouldntConnect):
-            easy.perform()
+    with (
+        Easy(
+            url="http://some.test:81/",
+            resolve=["some.test:81:127.0.0.1,[::1],127.0.0.2"],
+            opensocketfunction=opener,
+            sockoptfunction=lambda *args: seen.append("sockopt"),
+            closesocketfunction=seen.append,
+        ) as easy,
+        pytest.raises(libcurl.CouldntConnect),
+    ):
+        easy.perform()
     assert sorted(hosts) == ["127.0.0.1", "127.0.0.2", "::1"]
     assert seen == []
 
@@ -147,13 +151,15 @@ def test_an_opener_that_raises_ends_the_transfer_at_once(http: Any) -> None:
         hosts.append(address.host)
         raise PermissionError(f"{address.host} is off limits")
 
-    with Easy(
-        url="http://some.test:81/",
-        resolve=["some.test:81:127.0.0.1,127.0.0.2"],
-        opensocketfunction=opener,
-    ) as easy:
-        with pytest.raises(PermissionError, match="127.0.0.1 is off limits"):
-            easy.perform()
+    with (
+        Easy(
+            url="http://some.test:81/",
+            resolve=["some.test:81:127.0.0.1,127.0.0.2"],
+            opensocketfunction=opener,
+        ) as easy,
+        pytest.raises(PermissionError, match=r"127\.0\.0\.1 is off limits"),
+    ):
+        easy.perform()
     assert hosts == ["127.0.0.1"]
 
 
@@ -212,7 +218,9 @@ def test_sockopt_tunes_the_descriptor_that_is_used(http: Any) -> None:
 def test_only_a_closer_is_enough_to_see_every_descriptor(http: Any, no_fd_leak: Any) -> None:
     closed: list[int] = []
     with no_fd_leak():
-        easy = Easy(url=http.url + "/", closesocketfunction=lambda fd: closed.append(fd) or os.close(fd))
+        easy = Easy(
+            url=http.url + "/", closesocketfunction=lambda fd: closed.append(fd) or os.close(fd)
+        )
         easy.perform()
         fd = easy.info.activesocket
         assert fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
@@ -287,9 +295,9 @@ def test_a_refused_ftp_listener_fails_the_transfer(ftp: Any, watch: Watch) -> No
         return SOCKET_BAD if watch.events else watch.open(purpose, address)
 
     options = {**watch.options, "opensocketfunction": no_listener}
-    with Easy(url=ftp.url + "/hello.txt", ftpport="-", timeout_ms=1000, **options) as easy:
-        with pytest.raises(libcurl.Error):
-            easy.perform()
+    easy = Easy(url=ftp.url + "/hello.txt", ftpport="-", timeout_ms=1000, **options)
+    with easy, pytest.raises(libcurl.Error):
+        easy.perform()
 
 
 # Rewriting
@@ -445,18 +453,22 @@ def test_tls_goes_over_a_connected_socket(https: Any, ca: Any, kind: str, no_fd_
         https.clear()
 
 
-def test_a_connected_socket_that_is_not_said_to_be_leaves_nothing(http: Any, no_fd_leak: Any) -> None:
+def test_a_connected_socket_that_is_not_said_to_be_leaves_nothing(
+    http: Any, no_fd_leak: Any
+) -> None:
     """libcurl connects once more, which fails; the binding's own stand-ins must not stay behind."""
     with no_fd_leak():
         for options in ({}, {"closesocketfunction": os.close}):
-            with Easy(
-                url=http.url + "/",
-                opensocketfunction=lambda purpose, address: connected("blocking", http),
-                timeout=5,
-                **options,
-            ) as easy:
-                with pytest.raises(libcurl.Error):
-                    easy.perform()
+            with (
+                Easy(
+                    url=http.url + "/",
+                    opensocketfunction=lambda purpose, address: connected("blocking", http),
+                    timeout=5,
+                    **options,
+                ) as easy,
+                pytest.raises(libcurl.Error),
+            ):
+                easy.perform()
         http.clear()
 
 
@@ -466,14 +478,16 @@ def test_an_exception_beside_a_connected_socket_leaves_nothing(http: Any, no_fd_
 
     with no_fd_leak():
         for options in ({}, {"closesocketfunction": os.close}):
-            with Easy(
-                url=http.url + "/",
-                opensocketfunction=lambda purpose, address: connected("blocking", http),
-                sockoptfunction=fail,
-                **options,
-            ) as easy:
-                with pytest.raises(ZeroDivisionError):
-                    easy.perform()
+            with (
+                Easy(
+                    url=http.url + "/",
+                    opensocketfunction=lambda purpose, address: connected("blocking", http),
+                    sockoptfunction=fail,
+                    **options,
+                ) as easy,
+                pytest.raises(ZeroDivisionError),
+            ):
+                easy.perform()
         http.clear()
 
 
@@ -555,7 +569,11 @@ def _pipe() -> Any:
 
 
 REFUSED = {
-    "None": (lambda: None, TypeError, "returned NoneType, expected socket.socket, int or SOCKET_BAD"),
+    "None": (
+        lambda: None,
+        TypeError,
+        "returned NoneType, expected socket.socket, int or SOCKET_BAD",
+    ),
     "True": (lambda: True, TypeError, "returned bool, expected socket.socket, int or SOCKET_BAD"),
     "str": (lambda: "3", TypeError, "returned str, expected socket.socket, int or SOCKET_BAD"),
     "float": (lambda: 3.0, TypeError, "returned float, expected socket.socket, int or SOCKET_BAD"),
@@ -584,22 +602,22 @@ REFUSED = {
 def test_what_is_no_socket_for_the_address_is_refused_and_closed(
     http: Any, make: Any, error: type[Exception], message: str, no_fd_leak: Any
 ) -> None:
-    with no_fd_leak():
-        with Easy(url=http.url + "/", opensocketfunction=lambda *args: make()) as easy:
-            full = f"CURLOPT_OPENSOCKETFUNCTION {message}"
-            with pytest.raises(error, match=re.escape(full)) as caught:
-                easy.perform()
-            assert type(caught.value) is error
-            del caught
+    full = re.escape(f"CURLOPT_OPENSOCKETFUNCTION {message}")
+    with no_fd_leak(), Easy(url=http.url + "/", opensocketfunction=lambda *args: make()) as easy:
+        with pytest.raises(error, match=full) as caught:
+            easy.perform()
+        assert type(caught.value) is error
+        del caught
     assert http.connections == []
 
 
 def test_a_descriptor_that_is_no_socket_is_refused_and_left_alone(http: Any) -> None:
     """Whoever returns a 1 by mistake should not lose stdout."""
     reading, writing = os.pipe()
-    with Easy(url=http.url + "/", opensocketfunction=lambda *args: reading) as easy:
-        with pytest.raises(ValueError, match=f"returned {reading}: Socket operation on non-socket"):
-            easy.perform()
+    message = f"returned {reading}: Socket operation on non-socket"
+    easy = Easy(url=http.url + "/", opensocketfunction=lambda *args: reading)
+    with easy, pytest.raises(ValueError, match=message):
+        easy.perform()
     os.close(reading)
     os.close(writing)
 
@@ -609,15 +627,17 @@ def test_a_bad_rewriting_closes_what_was_given(http: Any, no_fd_leak: Any) -> No
         address.family = "inet"  # type: ignore[assignment]
         return socket.socket()
 
-    with no_fd_leak(), Easy(url=http.url + "/", opensocketfunction=opener) as easy:
-        with pytest.raises(TypeError):
-            easy.perform()
+    easy = Easy(url=http.url + "/", opensocketfunction=opener)
+    with no_fd_leak(), easy, pytest.raises(TypeError):
+        easy.perform()
 
 
 # Closers
 
 
-@pytest.mark.parametrize(("answer", "fails"), [(None, False), (0, False), (False, False), (1, True)])
+@pytest.mark.parametrize(
+    ("answer", "fails"), [(None, False), (0, False), (False, False), (1, True)]
+)
 def test_a_closer_returns_none_or_0_for_success(http: Any, answer: Any, fails: bool) -> None:
     def closer(fd: int) -> Any:
         os.close(fd)
@@ -683,7 +703,9 @@ def test_an_interruption_in_a_closer_comes_out_as_itself(http: Any, kind: Any) -
         easy.perform()
 
 
-def test_a_descriptor_can_be_reused_by_the_time_a_closer_ends(http_process: Any, watch: Watch) -> None:
+def test_a_descriptor_can_be_reused_by_the_time_a_closer_ends(
+    http_process: Any, watch: Watch
+) -> None:
     """The number is free as soon as the closer has closed it, and may be another connection's."""
     url = http_process.url + "/"
     inner = Easy(url=url, forbid_reuse=True, **watch.options)

@@ -221,7 +221,9 @@ def test_addresses_of_libcurl() -> None:
     assert AddressPolicy(allow(scope="link-local")).allows(address)
 
 
-@pytest.mark.parametrize("name", ["localhost", "127.1", "0x7f000001", "2130706433", "", "1.2.3.4.5"])
+@pytest.mark.parametrize(
+    "name", ["localhost", "127.1", "0x7f000001", "2130706433", "", "1.2.3.4.5"]
+)
 def test_names_are_not_resolved(name: str) -> None:
     with pytest.raises(ValueError, match="numeric"):
         AddressPolicy().check(name)

@@ -304,7 +304,7 @@ def test_a_multiplexed_connection_of_another(nginx: Nginx, ca: Any) -> None:
         two = libcurl.Easy(**options, sockets=NOTHING)
         multi.add(one)
         multi.add(two)
-        errors = {easy: error for easy, error in multi.run()}
+        errors = dict(multi.run())
         assert errors[one] is None
         assert isinstance(errors[two], AddressRefused)
         multi.add(two)

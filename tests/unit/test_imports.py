@@ -116,10 +116,8 @@ def test_import_brings_in_nothing_that_it_does_not_need() -> None:
         print(*sorted(name for name in set(sys.modules) - before if "libcurl" not in name))
     """
     brought = set(bare(program).split())
-    heavy = """enum socket re typing asyncio collections functools inspect weakref contextlib types
-        threading traceback ssl dataclasses ctypes cffi importlib.util difflib""".split()
-    assert not brought & set(heavy)
-    assert brought <= {"__future__", "_cffi_backend", "atexit", "_operator", "_weakref"}
+    # PyPy brings cpyext with any extension module.
+    assert brought <= {"__future__", "_cffi_backend", "atexit", "_operator", "_weakref", "cpyext"}
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython's import times")
@@ -130,8 +128,8 @@ def test_import_costs_at_most_two_milliseconds_above_libcurl_itself() -> None:
         from importlib.machinery import ExtensionFileLoader, ModuleSpec
         from _imp import create_dynamic, exec_dynamic
         import __future__, atexit
-        name = next(name for name in os.listdir(sys.path[0] + "/libcurl") if name.startswith("_native."))
-        path = f"{sys.path[0]}/libcurl/{name}"
+        folder = sys.path[0] + "/libcurl/"
+        path = folder + next(name for name in os.listdir(folder) if name.startswith("_native."))
         loader = ExtensionFileLoader("libcurl._native", path)
         module = create_dynamic(ModuleSpec("libcurl._native", loader, origin=path))
         exec_dynamic(module)

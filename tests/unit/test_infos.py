@@ -98,9 +98,9 @@ def test_active_socket_is_a_descriptor_or_minus_one(http: Any) -> None:
 
 def test_an_unknown_info_is_an_attribute_error_or_a_type_error() -> None:
     easy = Easy()
-    with pytest.raises(AttributeError, match="'respose_code' .*: did you mean 'response_code'?"):
+    with pytest.raises(AttributeError, match=r"'respose_code' .*: did you mean 'response_code'?"):
         _ = easy.info.respose_code
-    with pytest.raises(TypeError, match="'respose_code' .*: did you mean 'response_code'?"):
+    with pytest.raises(TypeError, match=r"'respose_code' .*: did you mean 'response_code'?"):
         easy.getinfo("respose_code")
     with pytest.raises(TypeError, match="123 is no info of libcurl"):
         easy.getinfo(123)

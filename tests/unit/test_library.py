@@ -34,7 +34,11 @@ def test_version_tells_of_the_loaded_libcurl() -> None:
     assert libcurl.version().startswith(f"libcurl/{raw.LOADED_TEXT}")
     info = libcurl.version_info()
     assert info.version == raw.LOADED_TEXT
-    assert (info.version_num >> 16, info.version_num >> 8 & 255, info.version_num & 255) == raw.LOADED
+    assert (
+        info.version_num >> 16,
+        info.version_num >> 8 & 255,
+        info.version_num & 255,
+    ) == raw.LOADED
     assert {"SSL", "IPV6"} <= info.features
     assert {"http", "https", "ftp"} <= set(info.protocols)
     assert info.ssl_version

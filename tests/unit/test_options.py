@@ -9,6 +9,7 @@ import json
 import pathlib
 import pickle
 import re
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -183,10 +184,12 @@ def test_postfieldsize_shortens_and_cannot_reach_beyond(easy: Easy, http: Any) -
 def test_postfields_stay_where_they_are_while_set(easy: Easy, http: Any) -> None:
     body = bytearray(b"hello")
     easy.set(postfields=body)
-    with pytest.raises(BufferError):
-        body.extend(b" world")
+    pins = sys.implementation.name == "cpython"  # PyPy does not: there it is a copy
+    if pins:
+        with pytest.raises(BufferError):
+            body.extend(b" world")
     body[:] = b"HELLO"  # POSTFIELDS points, COPYPOSTFIELDS copies
-    assert request(easy, http)["body"] == "HELLO"
+    assert request(easy, http)["body"] == ("HELLO" if pins else "hello")
     easy.unset("postfields")
     body.extend(b" world")
 
@@ -352,7 +355,9 @@ def test_what_libcurl_refuses_is_its_error_without_the_value(easy: Easy) -> None
 @pytest.mark.skipif(raw.LOADED < (7, 85), reason="has no string option with a syntax")
 def test_a_string_that_libcurl_refuses_is_not_shown(easy: Easy) -> None:
     for use in (easy.set, Easy):
-        with pytest.raises(libcurl.Error, match=r"CURLOPT_PROTOCOLS_STR refuses this value: ") as caught:
+        with pytest.raises(
+            libcurl.Error, match=r"CURLOPT_PROTOCOLS_STR refuses this value: "
+        ) as caught:
             use(protocols_str="secret")
         assert "secret" not in str(caught.value)
 
@@ -367,7 +372,7 @@ def test_options_before_a_refused_one_are_set(easy: Easy, http: Any) -> None:
 
 def test_a_handle_is_neither_copied_nor_pickled(easy: Easy) -> None:
     for act in (copy.copy, copy.deepcopy, pickle.dumps):
-        with pytest.raises(TypeError, match="Easy|duphandle"):
+        with pytest.raises(TypeError, match=r"Easy|duphandle"):
             act(easy)
 
 
@@ -383,7 +388,9 @@ def test_none_unsets(easy: Easy, http: Any) -> None:
     assert not {"x-a", "user-agent"} & set(headers_of(answer))
 
 
-@pytest.mark.parametrize("option", ["ssl_verifypeer", "ssl_verifyhost", constants.CURLOPT_SSL_VERIFYPEER])
+@pytest.mark.parametrize(
+    "option", ["ssl_verifypeer", "ssl_verifyhost", constants.CURLOPT_SSL_VERIFYPEER]
+)
 def test_unsetting_verification_never_means_off(easy: Easy, https: Any, option: Any) -> None:
     easy.set(ssl_verifypeer=False, ssl_verifyhost=0, url=https.url + "/")
     assert easy.fetch() == b"hello"

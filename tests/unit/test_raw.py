@@ -29,10 +29,16 @@ def test_a_function_that_libcurl_lacks_names_its_version(monkeypatch: pytest.Mon
 
 
 def test_what_this_libcurl_lacks_is_guarded() -> None:
-    newer = {"curl_easy_header": (7, 83), "curl_global_trace": (8, 3), "curl_ws_start_frame": (8, 16)}
+    newer = {
+        "curl_easy_header": (7, 83),
+        "curl_global_trace": (8, 3),
+        "curl_ws_start_frame": (8, 16),
+    }
     for name, since in newer.items():
         if since > raw.LOADED:
-            with pytest.raises(AttributeError, match=rf"^{name} needs libcurl {since[0]}\.{since[1]}"):
+            with pytest.raises(
+                AttributeError, match=rf"^{name} needs libcurl {since[0]}\.{since[1]}"
+            ):
                 getattr(lib, name)
             with pytest.raises(AttributeError, match=f"^{name} needs libcurl"):
                 raw.addressof(name)
@@ -120,7 +126,9 @@ def test_the_manuals_example_of_an_opened_socket(http: Any, open_fds: Any) -> No
     ipcxn = (lib.CURLSOCKTYPE_IPCXN, socket.AF_INET, socket.SOCK_STREAM)
     assert seen == [ipcxn, (42, sockfd[0])]
     assert http.requests[0].get("Host") == "99.99.99.99:9999"
-    assert open_fds() == before | {connection.sock.fileno() for connection in http.connections} - {-1}
+    assert open_fds() == before | {connection.sock.fileno() for connection in http.connections} - {
+        -1
+    }
 
 
 def test_the_manuals_example_of_a_closed_socket(http: Any) -> None:

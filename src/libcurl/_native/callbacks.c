@@ -228,6 +228,22 @@ int easy_set_callback(easy *e, CURLoption option, int present)
   return code;
 }
 
+/* A classic handle collects its body as others do, for a transfer; and then what there was again. */
+int easy_collect(easy *e, int collects, int present)
+{
+  int code = easy_enter(e);
+
+  if(code)
+    return code;
+  code = curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, collects || present ? (void *)e : stdout);
+  if(!code)
+    code = curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION,
+                            collects ? (any_function)collect
+                                     : present ? (any_function)on_write : NULL);
+  easy_leave(e);
+  return code;
+}
+
 /* For lists that a callback fills and libcurl frees. Answers 0 when out of memory. */
 int list_append(struct curl_slist **list, const char *item)
 {

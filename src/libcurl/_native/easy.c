@@ -1,6 +1,7 @@
 /* The life of an easy handle: made, performed, reset, duplicated, closed. */
 #include "internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,7 +75,7 @@ static easy *adopt_or_free(CURL *curl, const char *agent)
 /* A classic handle where there is an agent, which has to live as long. NULL: out of memory. */
 easy *easy_new(const char *agent)
 {
-  easy *e = adopt_or_free(curl_easy_init(), agent);
+  easy *e = library_init() ? NULL : adopt_or_free(curl_easy_init(), agent);
 
   if(e && agent)
     curl_easy_setopt(e->curl, CURLOPT_USERAGENT, agent);
@@ -182,6 +183,9 @@ int easy_close(easy *e)
 /* The backstop for a handle that was never closed: nothing of Python is left to call. */
 void easy_free(easy *e)
 {
+  e->inside.thread = NULL; /* nobody can be inside, whatever has kept Python from leaving */
+  e->inside.depth = 0;
+  e->performing = 0;
   e->stopped = 1;
   easy_close(e);
   verdicts_free(e->verdicts);
@@ -197,6 +201,10 @@ int easy_reset(easy *e)
 
   if(code)
     return code;
+  if(e->performing || e->joined) {
+    easy_leave(e);
+    return HANDLE_DEFERRED;
+  }
   curl_easy_setopt(e->curl, CURLOPT_RESOLVE, NULL);
   curl_easy_reset(e->curl);
   kept_free(e->kept);
@@ -380,9 +388,9 @@ int easy_continue(easy *e, int milliseconds)
 
 /* easy_perform for a small body, where Python has nothing else to do: its size, at e->first. -1 where
  * Python has, with the answer of easy_perform in e->answer. */
-int64_t easy_fetch(easy *e, int milliseconds)
+int64_t easy_fetch(easy *e)
 {
-  int answer = easy_perform(e, milliseconds);
+  int answer = easy_perform(e, SLICE);
 
   if(!answer && !e->attention && e->body.data == e->first)
     return (int64_t)e->body.size;
@@ -428,6 +436,55 @@ int easy_getinfo_text(easy *e, CURLINFO info, char **text)
 }
 
 void easy_free_text(char *text) { free(text); }
+
+/* The short way to an info that is always there: the number itself. INT64_MIN: ask easy_getinfo. */
+int64_t easy_info_number(easy *e, CURLINFO info)
+{
+  int64_t found = INT64_MIN;
+
+  if(!easy_enter(e)) {
+    long number = 0;
+    curl_off_t offset = 0;
+
+    if((info & CURLINFO_TYPEMASK) == CURLINFO_OFF_T) {
+      if(!curl_easy_getinfo(e->curl, info, &offset))
+        found = offset;
+    }
+    else if(!curl_easy_getinfo(e->curl, info, &number))
+      found = number;
+    easy_leave(e);
+  }
+  return found;
+}
+
+/* NaN: ask easy_getinfo. */
+double easy_info_real(easy *e, CURLINFO info)
+{
+  double found = 0;
+
+  if(easy_enter(e))
+    return NAN;
+  if(curl_easy_getinfo(e->curl, info, &found))
+    found = NAN;
+  easy_leave(e);
+  return found;
+}
+
+/* A copy, good until this thread asks again. NULL: ask easy_getinfo_text. */
+const char *easy_info_text(easy *e, CURLINFO info)
+{
+  static __thread char copy[1024];
+  char *found = NULL;
+
+  if(easy_enter(e))
+    return NULL;
+  if(curl_easy_getinfo(e->curl, info, &found) || (found && strlen(found) >= sizeof(copy)))
+    found = NULL;
+  if(found)
+    strcpy(copy, found);
+  easy_leave(e);
+  return found ? copy : NULL;
+}
 
 int easy_pause(easy *e, int bitmask)
 {

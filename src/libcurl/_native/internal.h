@@ -33,6 +33,8 @@ void multi_unlink(easy *);
 void multi_note(easy *);
 void multi_deliver(multi *);
 int multi_results(multi *, int remove);
+void multi_notice(multi *, CURL *);
+int multi_nudge(multi *, int code, int *running);
 
 /* loop.c */
 void loop_free(struct loop *);

@@ -72,7 +72,7 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *p, void *know
   struct loop *l = m->loop;
   int failed;
 
-  (void)curl;
+  multi_notice(m, curl);
   connected_swap();
   if(what == CURL_POLL_REMOVE) {
     epoll_ctl(l->epoll, EPOLL_CTL_DEL, fd, NULL);
@@ -172,7 +172,7 @@ static int turn(multi *m, double until, int *code)
   struct epoll_event events[EVENTS_MOST];
   double wake = l->deadline >= 0 && l->deadline < until ? l->deadline : until;
   double left = wake - milliseconds_now();
-  int count, i, running;
+  int count, i, running, timed = 0;
 
   count = epoll_wait(l->epoll, events, EVENTS_MOST, left > 0 ? (int)left + 1 : 0);
   for(i = 0; i < count && !*code; i++) {
@@ -195,8 +195,11 @@ static int turn(multi *m, double until, int *code)
   }
   if(!*code && l->deadline >= 0 && l->deadline <= milliseconds_now()) {
     l->deadline = NEVER;
+    timed = 1;
     *code = connected_action(m->curlm, CURL_SOCKET_TIMEOUT, 0, &running);
   }
+  if(count > 0 || timed)
+    *code = multi_nudge(m, *code, &running);
   return count;
 }
 #else

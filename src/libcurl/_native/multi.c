@@ -199,6 +199,30 @@ int multi_remove(multi *m, easy *e)
   return code;
 }
 
+/* An FTP transfer that is about to connect its data connection may wait for an event that never comes
+ * (7.88.1; 8.14 not any more): where there is one, all transfers are looked at after every event. */
+void multi_notice(multi *m, CURL *curl)
+{
+  static int stalls;
+  long protocol = 0;
+
+  if(!stalls) {
+    unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+    stalls = version >= 0x075700 && version < 0x080e00 ? 1 : -1;
+  }
+  if(stalls > 0 && !m->nudged && !curl_easy_getinfo(curl, CURLINFO_PROTOCOL, &protocol))
+    m->nudged = (protocol & (CURLPROTO_FTP | CURLPROTO_FTPS)) != 0;
+}
+
+int multi_nudge(multi *m, int code, int *running)
+{
+  if(!m->nudged || code)
+    return code;
+  if(!m->first)
+    m->nudged = 0;
+  return curl_multi_socket_all(m->curlm, running);
+}
+
 #define INSIDE(m, call)                                                                            \
   do {                                                                                             \
     int code_ = multi_enter(m);                                                                    \
@@ -269,7 +293,7 @@ int multi_fdset(multi *m, int *fds, int room, int *count)
 
 int multi_socket_action(multi *m, curl_socket_t fd, int events, int *running)
 {
-  INSIDE(m, connected_action(m->curlm, fd, events, running));
+  INSIDE(m, multi_nudge(m, connected_action(m->curlm, fd, events, running), running));
 }
 
 /* Whether libcurl knows the descriptor; what is assigned to it stays in Python. */
@@ -310,6 +334,7 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *p, void *assi
   easy *e = easy_of(curl);
 
   (void)assigned;
+  multi_notice(m, curl);
   connected_swap();
   return m->failed ? -1 : python_socket(m->id, e ? e->id : 0, fd, what);
 }

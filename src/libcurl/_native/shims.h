@@ -30,6 +30,9 @@ typedef struct buffer {
 /* What easy_fetch has room for without ado. */
 enum { FIRST_ROOM = 16384 };
 
+/* How long libcurl is left alone before Python may look at signals, in milliseconds. */
+enum { SLICE = 100 };
+
 /* Something libcurl keeps a pointer to, and how to free it once no option points there. */
 struct kept;
 
@@ -46,6 +49,7 @@ typedef struct multi {
   int results_count;
   int adding;               /* inside curl_multi_add_handle; -1: which a timer callback has refused */
   _Bool portable;           /* driven by libcurl's own poll, without a descriptor */
+  _Bool nudged;             /* has an FTP transfer that may stall (multi_nudge) */
   _Bool halted;             /* an easy of it was stopped by a callback that could not tell libcurl */
   _Bool failed;             /* a multi callback raised: none is entered any more in this call */
 } multi;
@@ -127,11 +131,14 @@ int easy_reset(easy *);
 int easy_perform(easy *, int milliseconds);
 int easy_continue(easy *, int milliseconds);
 char *easy_first(easy *);
-int64_t easy_fetch(easy *, int milliseconds);
+int64_t easy_fetch(easy *);
 void easy_abandon(easy *);
 int easy_getinfo(easy *, CURLINFO);
 int easy_getinfo_text(easy *, CURLINFO, char **text);
 void easy_free_text(char *text);
+int64_t easy_info_number(easy *, CURLINFO);
+double easy_info_real(easy *, CURLINFO);
+const char *easy_info_text(easy *, CURLINFO);
 int easy_pause(easy *, int bitmask);
 int easy_upkeep(easy *);
 int easy_send(easy *, const void *data, size_t size, size_t *sent);
@@ -158,6 +165,7 @@ int easy_set_source(easy *, const char *data, int fd, curl_off_t begin, curl_off
 
 /* callbacks.c */
 int easy_set_callback(easy *, CURLoption, int present);
+int easy_collect(easy *, int collects, int present);
 int list_append(struct curl_slist **, const char *);
 
 /* multi.c */

@@ -184,9 +184,7 @@ class AsyncCurlMulti:
 
     # -- What libcurl wants ----------------------------------------------------------------------
 
-    def _on_socket(
-        self, what: int, fd: int, multi: CurlMulti, state: _SocketState | None
-    ) -> None:
+    def _on_socket(self, what: int, fd: int, multi: CurlMulti, state: _SocketState | None) -> None:
         if what == lib.CURL_POLL_REMOVE:
             self._assigned_fds.discard(fd)
             if state is not None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
-class error(Exception):  # noqa: N801, pycurl calls it so
+class error(Exception):
     """(code, message) from libcurl, or a message of pycurl's.
 
     Beyond pycurl: `code` and `message` as attributes, and as `__cause__` what a callback has raised.
@@ -37,10 +37,12 @@ class Plain:
 attributes_of = Plain.__dict__["__dict__"].__get__
 
 
-@property
-def no_dict(self: object) -> NoReturn:
-    """The `__dict__` of such instances, which is not to be had."""
+def _no_dict(self: object) -> NoReturn:
     raise AttributeError("__dict__")
+
+
+#: The `__dict__` of such instances, which is not to be had.
+no_dict: Any = property(_no_dict)
 
 
 class Attributes(Plain):

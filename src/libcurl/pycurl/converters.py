@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     Function = Callable[..., Any]
 
-KhKey = namedtuple("KhKey", "key keytype", module="pycurl")  # noqa: PYI024, as pycurl's are
-HstsEntry = namedtuple("HstsEntry", "host expire include_subdomains", module="pycurl")  # noqa: PYI024
-HstsIndex = namedtuple("HstsIndex", "idx total", module="pycurl")  # noqa: PYI024
+KhKey = namedtuple("KhKey", "key keytype", module="pycurl")
+HstsEntry = namedtuple("HstsEntry", "host expire include_subdomains", module="pycurl")
+HstsIndex = namedtuple("HstsIndex", "idx total", module="pycurl")
 
 
 class CurlSockAddr(namedtuple("CurlSockAddr", "family socktype protocol addr", module="pycurl")):
@@ -99,7 +99,6 @@ def memory_view(function: Function) -> Function:
 
 def read(function: Function) -> Function:
     """READFUNCTION: text is taken where it is ASCII."""
-
     return lambda size: read_answer(function(size), size, "read callback")
 
 
@@ -112,11 +111,8 @@ def read_answer(given: Any, size: int, callback: str) -> Any:
                 f"invalid return value for {callback} ({len(given)} bytes returned after "
                 f"encoding to ascii when at most {size} bytes were wanted)"
             )
-    if isinstance(given, int):
-        if not -1 << 63 <= given < 1 << 63:
-            raise OverflowError("Python int too large to convert to C long")
-        if given in (lib.CURL_READFUNC_ABORT, lib.CURL_READFUNC_PAUSE):
-            return int(given)
+    if _is_read_code(given):
+        return int(given)
     try:
         view = memoryview(given)
     except TypeError:
@@ -132,6 +128,14 @@ def read_answer(given: Any, size: int, callback: str) -> Any:
             f"most {size} bytes were wanted)"
         )
     return given
+
+
+def _is_read_code(given: object) -> bool:
+    if not isinstance(given, int):
+        return False
+    if not -1 << 63 <= given < 1 << 63:
+        raise OverflowError("Python int too large to convert to C long")
+    return given in (lib.CURL_READFUNC_ABORT, lib.CURL_READFUNC_PAUSE)
 
 
 def seek_answer(given: Any, callback: str) -> int:
@@ -204,7 +208,7 @@ def hsts_read(function: Function) -> Function:
     return reader
 
 
-def _stamp(expire: Any) -> str:
+def _stamp(expire: object) -> str:
     from datetime import datetime, timezone
 
     if not isinstance(expire, datetime):

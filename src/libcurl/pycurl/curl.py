@@ -9,12 +9,12 @@ from errno import EAGAIN
 
 from libcurl._native import ffi, lib
 from libcurl.callbacks import report
-from libcurl.engine import SLOTS, Engine
+from libcurl.engine import SLOTS, Engine, initialize
 from libcurl.infos import getinfo_raw
 from libcurl.options import BLOB, LIST, METHODS, NUMBER, SPECIAL, TEXT, Option, by_name, by_number
 from libcurl.pycurl.common import Attributes, attributes_of, error, no_dict, refused, show
 from libcurl.pycurl.converters import WRAPPERS, answer
-from libcurl.pycurl.names import OWNED
+from libcurl.pycurl.names import OWNED, infos
 from libcurl.pycurl.version import VERSION
 from libcurl.pycurl.websocket import WebSocketMethods, room, writable
 from libcurl.special import SETTERS, set_callback, unset_by_reset
@@ -31,12 +31,50 @@ _AGENT = ffi.new("char[]", VERSION.encode())
 _set_number = lib.easy_set_number
 _set_text = lib.easy_set_text
 _set_list = lib.easy_set_list
+_collect = lib.easy_collect
+_info_number = lib.easy_info_number
+_info_real = lib.easy_info_real
+_info_text = lib.easy_info_text
+_string = ffi.string
+_new = lib.easy_new
+_end = lib.easy_close
+_free = lib.easy_free
+_owned = ffi.gc
+# Slots of the engine's, set without the detour of a class that has a __delattr__.
+_hold = Engine.__dict__["_handle"].__set__
+_remember = Engine.__dict__["_settings"].__set__
+_set_cache = Engine.__dict__["_cache"].__set__
+_set_closer = Engine.__dict__["_closer"].__set__
 
 # Options that setopt takes the short way, once they have been set the long way: numbers but those that
 # choose a method, strings, lists.
 _numbers: dict[int, Option] = {}
 _texts: dict[int, Option] = {}
 _lists: dict[int, Option] = {}
+
+# Infos that getinfo takes the short way.
+_NUMBER, _REAL, _TEXT = range(3)
+_NO_NUMBER = -1 << 63
+_INFO_TYPES = {
+    lib.CURLINFO_LONG: _NUMBER,
+    lib.CURLINFO_OFF_T: _NUMBER,
+    lib.CURLINFO_DOUBLE: _REAL,
+    lib.CURLINFO_STRING: _TEXT,
+}
+_DEPRECATED_INFOS = (
+    lib.CURLINFO_CONTENT_LENGTH_DOWNLOAD,
+    lib.CURLINFO_CONTENT_LENGTH_UPLOAD,
+    lib.CURLINFO_SIZE_DOWNLOAD,
+    lib.CURLINFO_SIZE_UPLOAD,
+    lib.CURLINFO_SPEED_DOWNLOAD,
+    lib.CURLINFO_SPEED_UPLOAD,
+)
+_KINDS = {
+    info: _INFO_TYPES[kind]
+    for info in infos()
+    if (kind := info & lib.CURLINFO_TYPEMASK) in _INFO_TYPES
+    and info not in (*_DEPRECATED_INFOS, lib.CURLINFO_LASTSOCKET, lib.CURLINFO_PRIVATE)
+}
 
 _FILES = {
     lib.CURLOPT_READDATA: ("read", lib.CURLOPT_READFUNCTION),
@@ -60,15 +98,6 @@ _DEPRECATED = {
 # Callbacks whose exceptions perform() raises as they are; others are shown, and cause an `error`.
 _RAISED = ("sockopt", "sshkey", "sshhostkey", "prereq", "fnmatch", "closesocket")
 
-_DEPRECATED_INFOS = (
-    lib.CURLINFO_CONTENT_LENGTH_DOWNLOAD,
-    lib.CURLINFO_CONTENT_LENGTH_UPLOAD,
-    lib.CURLINFO_SIZE_DOWNLOAD,
-    lib.CURLINFO_SIZE_UPLOAD,
-    lib.CURLINFO_SPEED_DOWNLOAD,
-    lib.CURLINFO_SPEED_UPLOAD,
-)
-
 
 def set_curlu(curl: Curl, option: Option, url: Any) -> None:
     """CURLU: the very URL, which may be changed between transfers."""
@@ -85,23 +114,32 @@ def set_curlu(curl: Curl, option: Option, url: Any) -> None:
 class Curl(Attributes, WebSocketMethods, Engine):
     """A transfer, as pycurl has it."""
 
-    __slots__ = ("_cause", "_joined", "_message", *SLOTS)
+    __slots__ = SLOTS
     __module__ = "pycurl"
-    __dict__ = no_dict  # type: ignore[assignment]
+    __dict__ = no_dict
 
     _agent = _AGENT
     _checks_sockets = False
     _constants = OWNED["Curl"]
     _kind = "Curl"
-    _special = {
+    _special = {  # noqa: RUF012, read only
         **SETTERS,
         **dict.fromkeys([name for name in SETTERS if name.endswith("function")], set_callback),
         "closesocketfunction": SETTERS["closesocketfunction"],
         "curlu": set_curlu,
     }
 
+    # Until it is set, an attribute is the class's: a handle that is made and closed sets hardly any.
+    # (What holds closers is not among them: it has to go before the handle does.)
+    _body = _exception = _kept = _lent = _memo = _share = _sockets = _view = None
+    _callbacks = ()
     #: What a callback has raised that was only shown.
-    _cause: BaseException | None
+    _cause: BaseException | None = None
+    #: What errstr() tells when the error buffer has been read.
+    _message = ""
+    #: Whether there is more to close than the handle itself.
+    _busy = False
+    _joined: Any = None
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         """Make a handle; a subclass takes arguments of its own."""
@@ -125,13 +163,33 @@ class Curl(Attributes, WebSocketMethods, Engine):
         return self._joined and self._joined()
 
     @_multi.setter
-    def _multi(self, multi: Any) -> None:
+    def _multi(self, multi: Any) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        self._busy = True
         self._joined = None if multi is None else ref(multi)
 
+    @property
+    def _id(self) -> int:  # type: ignore[override]
+        number: int = self._handle.id
+        return number
+
     def _begin(self, handle: Any = None) -> None:
-        super()._begin(handle)
-        self._cause = None
-        self._message = ""
+        if handle is None:
+            handle = _new(_AGENT)
+            if not handle:
+                initialize()
+                raise error("initializing curl failed")
+        _hold(self, _owned(handle, _free))
+        _remember(self, {})
+        _set_cache(self, None)
+        _set_closer(self, None)
+
+    def _register(self) -> None:
+        self._busy = True
+        super()._register()
+
+    def _set_share(self, option: Option, share: Any) -> None:
+        self._busy = True
+        super()._set_share(option, share)
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +201,17 @@ class Curl(Attributes, WebSocketMethods, Engine):
 
     def close(self) -> None:
         """Close the handle and its connections. Idempotent."""
-        code = self._handle.curl and lib.easy_idle(self._handle)
+        handle = self._handle
+        if not self._busy:
+            code = _end(handle)
+            if code:
+                raise refused(code, "curl", "close")
+            if self._kept is not None:
+                self._kept = None
+            if self._settings:
+                self._settings = {}
+            return
+        code = handle.curl and lib.easy_idle(handle)
         if code and code != lib.HANDLE_FORKED:
             raise refused(code, "curl", "close")
         for exception in self._close():
@@ -172,7 +240,8 @@ class Curl(Attributes, WebSocketMethods, Engine):
         twin = super().__new__(type(self))
         twin._begin(handle)
         self._copy_to(twin)
-        attributes_of(twin).update(attributes_of(self))
+        attributes = attributes_of(self)
+        attributes_of(twin).update({k: v for k, v in attributes.items() if k not in _OWN})
         return twin
 
     def reset(self) -> None:
@@ -233,32 +302,29 @@ class Curl(Attributes, WebSocketMethods, Engine):
 
     def setopt(self, option: int, value: Any, *, use_memoryview: bool | None = None) -> None:
         """Set an option; None unsets it."""
-        if use_memoryview is not None:
-            kind = None
-        else:
+        # The short way, for an option that has been set the long way.
+        if use_memoryview is None:
             kind = type(value)
-        if kind is int and option in _numbers:
-            code = _set_number(self._handle, option, value)
-            if not code:
-                self._settings[_numbers[option]] = value
-                return
-        elif kind is str and option in _texts:
-            data = value.encode()
-            if b"\0" not in data:
-                code = _set_text(self._handle, option, data)
-                if not code:
-                    self._settings[_texts[option]] = data
+            if kind is int:
+                if option in _numbers and not _set_number(self._handle, option, value):
+                    self._settings[_numbers[option]] = value
                     return
-        elif kind is list and option in _lists:
-            try:
-                data = ("\0".join(value) + "\0").encode("ascii")
-            except (TypeError, UnicodeEncodeError):
-                pass
-            else:
-                if data.count(b"\0") == len(value):
-                    code = _set_list(self._handle, option, data, len(data))
-                    if not code:
-                        self._settings[_lists[option]] = value.copy()
+            elif kind is str:
+                if option in _texts and "\0" not in value:
+                    data = value.encode()
+                    if not _set_text(self._handle, option, data):
+                        self._settings[_texts[option]] = data
+                        return
+            elif kind is list and option in _lists and value:
+                try:
+                    data = ("\0".join(value) + "\0").encode("ascii")
+                except (TypeError, UnicodeEncodeError):
+                    pass
+                else:
+                    if data.count(b"\0") == len(value) and not _set_list(
+                        self._handle, option, data, len(data)
+                    ):
+                        self._settings[_lists[option]] = value[:]
                         return
         self._setopt(option, value, use_memoryview)
 
@@ -462,16 +528,17 @@ class Curl(Attributes, WebSocketMethods, Engine):
             self._after(code)
 
     def perform_rb(self) -> bytes:
-        """Do the transfer; what it received."""
-        chunks: list[bytes] = []
-        before = getattr(self, "_writefunction", None)
-        self._set_function(_WRITEFUNCTION, chunks.append, None)
+        """Do the transfer; what it received. A write callback that is set has a rest meanwhile."""
+        handle = self._handle
+        code = _collect(handle, True, False)
+        if code:
+            self._refuse(code, "perform")
+        self._register()
         try:
             self.perform()
+            return self._take_body()
         finally:
-            if not self.closed and getattr(self, "_writefunction", None) == chunks.append:
-                self._set_callback(_WRITEFUNCTION, before)
-        return b"".join(chunks)
+            _collect(handle, False, _WRITEFUNCTION in self._callbacks)
 
     def perform_rs(self) -> str:
         """Do the transfer; what it received, as UTF-8."""
@@ -558,6 +625,19 @@ class Curl(Attributes, WebSocketMethods, Engine):
 
     def getinfo(self, info: int) -> Any:
         """What is known of the last transfer, text as str."""
+        kind = _KINDS.get(info)
+        if kind == _NUMBER:
+            number: int = _info_number(self._handle, info)
+            if number != _NO_NUMBER:
+                return number
+        elif kind == _REAL:
+            real: float = _info_real(self._handle, info)
+            if real == real:
+                return real
+        elif kind == _TEXT:
+            found = _info_text(self._handle, info)
+            if found:
+                return _string(found).decode("utf-8", "surrogateescape")
         return _decoded(self.getinfo_raw(info))
 
     def getinfo_raw(self, info: int) -> Any:
@@ -606,3 +686,7 @@ def _no_certificate(ssl_ctx: int) -> int:
     """SSL_CTX_FUNCTION where set_ca_certs was given none."""
     show(error("set_ca_certs: no certificate in PEM format"))
     return lib.CURLE_FAILED_INIT  # type: ignore[no-any-return]
+
+
+#: Attributes that are not the user's.
+_OWN = {*Engine.__slots__, "_busy", "_cause", "_joined", "_message"}

@@ -234,9 +234,10 @@ class CurlMime(MimeEngine):
     def close(self) -> None:
         """Free it; a Curl that would send it sends none. Idempotent."""
         if self._open:
+            easy: Any
             for easy in [self._curl, *self._easies()]:
                 if easy is not None and easy._handle.curl:
-                    easy._check("close")  # type: ignore[attr-defined]
+                    easy._check("close")
             self._end()
 
     def _end(self) -> None:
@@ -298,17 +299,18 @@ class CurlMime(MimeEngine):
             raise ValueError("add() accepts at most one of data or file")
         part = self.addpart()
         try:
-            for method, value in (
-                (part.name, name),
-                (part.data, data),
-                (part.filedata, file),
-                (part.filename, filename),
-                (part.type, content_type),
-                (part.headers, headers),
-                (part.encoder, encoder),
-            ):
+            given: dict[Callable[[Any], None], object] = {
+                part.name: name,
+                part.data: data,
+                part.filedata: file,
+                part.filename: filename,
+                part.type: content_type,
+                part.headers: headers,
+                part.encoder: encoder,
+            }
+            for method, value in given.items():
                 if value is not None:
-                    method(value)  # type: ignore[operator]
+                    method(value)
         except BaseException:
             self._parts.remove(part)
             self._changed()

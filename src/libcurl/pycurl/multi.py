@@ -11,7 +11,7 @@ from libcurl._native import ffi, lib
 from libcurl.callbacks import handles, report
 from libcurl.engine import SLICE, Engine
 from libcurl.multi_engine import MultiEngine
-from libcurl.pycurl.common import Attributes, error, no_dict, integer, refused, show
+from libcurl.pycurl.common import Attributes, error, integer, no_dict, refused, show
 from libcurl.pycurl.curl import Curl
 from libcurl.pycurl.names import OWNED
 from libcurl.raw import absent
@@ -38,10 +38,13 @@ class CurlMulti(Attributes, MultiEngine):
 
     __slots__ = ("_close_handles", "_ending")
     __module__ = "pycurl"
-    __dict__ = no_dict  # type: ignore[assignment]
+    __dict__ = no_dict
 
     _constants = OWNED["CurlMulti"]
     _kind = "CurlMulti"
+
+    _close_handles: bool
+    _ending: bool
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         """Make a handle; a subclass takes arguments of its own."""
@@ -104,7 +107,7 @@ class CurlMulti(Attributes, MultiEngine):
             if number in handles:
                 handles[number] = ref(self)
         if code:
-            self._refuse(code, "close", "close failed")
+            self._fail(code, "close", "close failed")
 
     def _report(self) -> None:
         exception, self._exception = self._exception, None
@@ -159,9 +162,9 @@ class CurlMulti(Attributes, MultiEngine):
         if code <= 0:
             self._after(0)
         if code:
-            self._refuse(code, method, message)
+            self._fail(code, method, message)
 
-    def _refuse(self, code: int, method: str, message: str) -> NoReturn:
+    def _fail(self, code: int, method: str, message: str) -> NoReturn:
         if code < 0:
             raise refused(code, "multi", method)
         if self._exception is not None:
@@ -205,18 +208,20 @@ class CurlMulti(Attributes, MultiEngine):
         else:
             raise TypeError("invalid arguments to setopt")
         if code:
-            self._refuse(code, "setopt", ffi.string(lib.curl_multi_strerror(code)).decode())
+            self._fail(code, "setopt", ffi.string(lib.curl_multi_strerror(code)).decode())
 
     def _set_function(self, option: int, value: Any) -> None:
         if value is not None and not callable(value):
             kinds = {int: "integers", list: "lists/tuples", tuple: "lists/tuples"}
             kind = kinds.get(type(value))
             raise TypeError(
-                f"{kind} are not supported for this option" if kind else "invalid arguments to setopt"
+                f"{kind} are not supported for this option"
+                if kind
+                else "invalid arguments to setopt"
             )
         code = lib.multi_set_callback(self._handle, option, value is not None)
         if code:
-            self._refuse(code, "setopt", ffi.string(lib.curl_multi_strerror(code)).decode())
+            self._fail(code, "setopt", ffi.string(lib.curl_multi_strerror(code)).decode())
         if value is None:
             self._callbacks.pop(option, None)
         else:
@@ -351,7 +356,7 @@ class CurlMulti(Attributes, MultiEngine):
         """End a poll, from any thread. Not in pycurl."""
         code = lib.multi_wakeup(self._handle)
         if code:
-            self._refuse(code, "wakeup", "wakeup failed")
+            self._fail(code, "wakeup", "wakeup failed")
 
     def _wait(self, wait: Any, seconds: float) -> int:
         """In slices, because signals are heard in between."""
@@ -375,7 +380,7 @@ class CurlMulti(Attributes, MultiEngine):
         self._check("assign", running=True)
         code = lib.multi_assign(self._handle, sockfd, 1)
         if code:
-            self._refuse(code, "assign", "assign failed")
+            self._fail(code, "assign", "assign failed")
         self._assigned[sockfd] = object
 
     def unassign(self, sockfd: int) -> None:
@@ -387,7 +392,7 @@ class CurlMulti(Attributes, MultiEngine):
         self._check(method, running=True)
         code = lib.multi_assign(self._handle, sockfd, 0)
         if code:
-            self._refuse(code, method, f"{method} failed")
+            self._fail(code, method, f"{method} failed")
         self._assigned.pop(sockfd, None)
 
     if "curl_multi_notify_enable" not in absent:
@@ -409,7 +414,7 @@ class CurlMulti(Attributes, MultiEngine):
                 raise OverflowError(f"{method} notification value out of range")
             code = lib.multi_notify(self._handle, notification, enable)
             if code:
-                self._refuse(code, method, f"{method} failed")
+                self._fail(code, method, f"{method} failed")
 
 
 def _check_socket(fd: int) -> None:

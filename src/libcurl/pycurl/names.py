@@ -113,3 +113,8 @@ def _all_names() -> tuple[dict[str, int], dict[str, dict[str, int]]]:
 
 #: {name: value}; and what of it the instances of each class have.
 NAMES, OWNED = _all_names()
+
+
+def infos() -> list[int]:
+    """The numbers of all infos."""
+    return [row[0] for row in SYMBOLS["CURLINFO"].values()]

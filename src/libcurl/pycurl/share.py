@@ -7,13 +7,14 @@ from weakref import WeakSet
 
 from libcurl._native import lib
 from libcurl.callbacks import report
+from libcurl.options import Option, by_name
 from libcurl.pycurl.common import Attributes, error, no_dict, refused
 from libcurl.pycurl.names import OWNED
-from libcurl.options import Option, by_name
 from libcurl.share_engine import ShareEngine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import LockType
     from typing import Any
 
     from typing_extensions import Self
@@ -30,11 +31,13 @@ class CurlShare(Attributes, ShareEngine):
 
     __slots__ = ("_detach_on_close", "_lock", "_users")
     __module__ = "pycurl"
-    __dict__ = no_dict  # type: ignore[assignment]
+    __dict__ = no_dict
 
     _constants = OWNED["CurlShare"]
     _kind = "CurlShare"
 
+    _detach_on_close: bool
+    _lock: LockType
     _users: WeakSet[Any]
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:

@@ -8,7 +8,7 @@ from operator import index
 from libcurl._native import ffi, lib
 from libcurl.callbacks import python_write
 from libcurl.pycurl.common import refused
-from libcurl.websocket import WsFrame
+from libcurl.websocket import WsFrame as WsFrame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,9 +75,7 @@ class WebSocketMethods:
                     "(WS_CONT forbidden with WS_PING/WS_PONG/WS_CLOSE)"
                 )
             if control & (control - 1):
-                raise ValueError(
-                    "ws_send: only one of WS_PING / WS_PONG / WS_CLOSE may be set"
-                )
+                raise ValueError("ws_send: only one of WS_PING / WS_PONG / WS_CLOSE may be set")
         if data is None:
             raise TypeError(
                 "ws_send: data must be str or bytes-like, not NoneType "

@@ -442,8 +442,9 @@ def without_secrets(url: str) -> str:
 
 def _socket(address: Address) -> int:
     """socket(2), as libcurl does it: a family that the system lacks is one to pass over."""
+    protocol = 0 if address.family == AF_UNIX else address.protocol
     try:
-        return socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol).detach()
+        return socket(address.family, address.socktype | SOCK_CLOEXEC, protocol).detach()
     except OSError as error:
         if address.protocol == _IPPROTO_MPTCP:
             raise OSError(error.errno, f"SocketOptions(mptcp=True): {error.strerror}") from None

@@ -52,6 +52,7 @@ class _Connected(Tool):
         source = self._source
         if listens(purpose, address._raw):
             return None
+        given: Any
         if callable(source):
             given = source(address)
             if given is None:
@@ -60,7 +61,7 @@ class _Connected(Tool):
             if source is None:
                 raise RuntimeError(f"{self!r} serves one connection, libcurl wants another")
             given, self._source = source, None
-        fd = given if isinstance(given, int) else given.fileno()
+        fd: int = given if isinstance(given, int) else given.fileno()
         family, peer = _family_and_peer(fd)
         address.family = family
         if family in (AF_INET, AF_INET6):

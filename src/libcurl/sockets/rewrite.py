@@ -116,7 +116,8 @@ class Rewrite(Tool):
         if target is None:
             return
         if isinstance(target, tuple) and target[1] == 0:
-            target = (target[0], address.port, *target[2:])
+            port = address.port
+            target = (target[0], port, *target[2:]) if len(target) == 4 else (target[0], port)
         address.addr = target
 
     def _find(self, raw: bytes) -> Target | None:

@@ -46,7 +46,7 @@ class Tool:
 
 def family_of(raw: bytes) -> int:
     """The family of a struct sockaddr."""
-    return int.from_bytes(raw[:2], _ORDER)  # type: ignore[arg-type]
+    return int.from_bytes(raw[:2], _ORDER)
 
 
 def listens(purpose: int, raw: bytes) -> bool:

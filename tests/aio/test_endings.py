@@ -1,0 +1,467 @@
+"""AsyncMulti: however a transfer, the multi, its loop or the process ends, nothing waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import random
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from servers import payload
+
+import libcurl
+from libcurl import Easy
+from libcurl.aio import AsyncMulti
+
+
+async def eventually(happened: Callable[[], object]) -> None:
+    """Wait until something is so, 5 seconds at most."""
+    for _ in range(500):
+        if happened():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never happened")
+
+
+# Cancellation, timeouts
+
+
+def test_cancelling_aborts_the_transfer(loops: Any, http: Any) -> None:
+    async def main(multi: AsyncMulti) -> None:
+        easy = Easy(url=http.url + "/stall")
+        task = asyncio.ensure_future(multi.perform(easy))
+        await eventually(lambda: http.requests)
+        assert len(multi) == len(multi.multi) == 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(multi) == len(multi.multi) == 0
+        await eventually(lambda: http.connections[0].closed)  # the server has seen it
+        easy.set(url=http.url)
+        assert (await multi.perform(easy)).body == b"hello"
+
+    loops.run(main)
+
+
+def test_cancelling_resets_a_stream_of_http_2_only(loops: Any, nginx: Any, ca: Any) -> None:
+    options: dict[str, Any] = {"cainfo": ca.cert, "http_version": libcurl.HTTPVersion.V2TLS}
+
+    async def main(multi: AsyncMulti) -> None:
+        first = await multi.perform(Easy(url=nginx.tls_url + "/hello.txt", **options))
+        assert first.body == b"hello"
+        big = Easy(url=nginx.tls_url + "/bytes/10000000", max_recv_speed_large=1000, **options)
+        task = asyncio.ensure_future(multi.perform(big))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        last = await multi.perform(Easy(url=nginx.tls_url + "/bytes/100000", **options))
+        assert last.body == payload(100_000)
+        assert big.info.num_connects == last.info.num_connects == 0
+
+    loops.run(main)
+
+
+def test_a_timeout_aborts_the_transfer(loops: Any, http: Any) -> None:
+    async def main(multi: AsyncMulti) -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(multi.perform(Easy(url=http.url + "/stall")), 0.1)
+        if sys.version_info >= (3, 11):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await multi.perform(Easy(url=http.url + "/stall"))
+        assert len(multi) == len(multi.multi) == 0
+        assert (await asyncio.wait_for(multi.perform(Easy(url=http.url)), 5)).body == b"hello"
+
+    loops.run(main)
+    assert http.wait_idle()
+
+
+def test_a_task_that_never_began_leaves_nothing(loops: Any, http: Any) -> None:
+    async def main(multi: AsyncMulti) -> None:
+        task = asyncio.ensure_future(multi.perform(Easy(url=http.url)))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(multi) == len(multi.multi) == 0
+
+    loops.run(main)
+    assert http.accepted == 0
+
+
+@pytest.mark.parametrize("limit", [None, 5])
+def test_cancelling_at_any_moment_harms_nobody_else(
+    loops: Any, http_process: Any, limit: int | None
+) -> None:
+    chance = random.Random(1)
+
+    async def main(multi: AsyncMulti) -> None:
+        async def one(cancelled: bool) -> None:
+            easy = Easy(url=http_process.url + "/bytes/5000")
+            for _ in range(4):
+                task = asyncio.ensure_future(multi.perform(easy))
+                if cancelled:
+                    await asyncio.sleep(chance.random() * 0.02)
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
+                else:
+                    assert (await task).body == payload(5000)
+
+        await asyncio.gather(*[one(number % 2 == 0) for number in range(60)])
+        assert len(multi) == len(multi.multi) == 0
+
+    loops.run(main, limit)
+
+
+# Handles that go
+
+
+def test_a_handle_that_is_closed_ends_its_transfer(loops: Any, http: Any) -> None:
+    async def main(multi: AsyncMulti) -> None:
+        easy = Easy(url=http.url + "/stall")
+        task = asyncio.ensure_future(multi.perform(easy))
+        await eventually(lambda: http.requests)
+        easy.close()
+        with pytest.raises(libcurl.Error) as caught:
+            await task
+        assert caught.value.code is libcurl.Code.ABORTED_BY_CALLBACK
+        assert "closed" in caught.value.message
+        assert len(multi) == len(multi.multi) == 0
+
+    loops.run(main)
+    assert http.wait_idle()
+
+
+def test_a_handle_may_be_closed_by_another_thread(loops: Any, http: Any) -> None:
+    async def main(multi: AsyncMulti) -> None:
+        easy = Easy(url=http.url + "/stall")
+        task = asyncio.ensure_future(multi.perform(easy))
+        await eventually(lambda: http.requests)
+        thread = threading.Thread(target=easy.close)
+        thread.start()
+        thread.join()
+        with pytest.raises(libcurl.Error):
+            await task
+
+    loops.run(main)
+
+
+def test_a_handle_may_be_closed_in_its_own_callback(loops: Any, http: Any) -> None:
+    async def main(multi: AsyncMulti) -> None:
+        easy = Easy(url=http.url)
+        easy.set(writefunction=lambda data: easy.close())
+        with pytest.raises(libcurl.Error) as caught:
+            await multi.perform(easy)
+        assert caught.value.code is libcurl.Code.ABORTED_BY_CALLBACK
+        assert easy.closed
+        assert len(multi) == len(multi.multi) == 0
+
+    loops.run(main)
+
+
+def test_a_handle_that_somebody_removes_ends_its_transfer(loops: Any, http: Any) -> None:
+    async def main(multi: AsyncMulti) -> None:
+        easy = Easy(url=http.url + "/stall")
+        waiting = Easy(url=http.url)
+        task = asyncio.ensure_future(multi.perform(easy))
+        next_one = asyncio.ensure_future(multi.perform(waiting))
+        await eventually(lambda: http.requests)
+        multi.multi.remove(easy)
+        with pytest.raises(libcurl.Error, match="removed"):
+            await task
+        assert (await next_one).body == b"hello"
+        easy.set(url=http.url)
+        assert (await multi.perform(easy)).body == b"hello"
+
+    loops.run(main, 1)
+
+
+# The end of the multi
+
+
+@pytest.mark.parametrize("how", ["aclose", "close", "end of the block"])
+def test_closing_the_multi_ends_whatever_waits(loops: Any, http: Any, how: str) -> None:
+    async def streamed(multi: AsyncMulti) -> list[bytes]:
+        return [chunk async for chunk in multi.stream(Easy(url=http.url + "/stall"))]
+
+    async def completed(multi: AsyncMulti) -> list[Any]:
+        easies = [Easy(url=http.url + "/stall") for _ in range(2)]
+        return [error async for _, error in multi.as_completed(easies)]
+
+    async def main() -> None:
+        async with loops.multi(4) as multi:
+            perform = asyncio.ensure_future(multi.perform(Easy(url=http.url + "/stall")))
+            stream = asyncio.ensure_future(streamed(multi))
+            results = asyncio.ensure_future(completed(multi))
+            await eventually(lambda: len(http.requests) == 4)
+            waits = asyncio.ensure_future(multi.perform(Easy(url=http.url)))
+            await asyncio.sleep(0.05)
+            if how == "aclose":
+                await multi.aclose()
+            elif how == "close":
+                multi.multi.close()
+        done, pending = await asyncio.wait([perform, stream, results, waits], timeout=5)
+        assert not pending
+        assert perform.cancelled()
+        assert stream.cancelled()
+        assert waits.cancelled()
+        assert [type(error) for error in results.result()] == [asyncio.CancelledError] * 2
+        assert len(multi) == 0
+
+    loops.run_alone(main())
+    assert http.wait_idle()
+
+
+def test_a_closed_multi_says_so(loops: Any, http: Any) -> None:
+    async def main(multi: AsyncMulti) -> None:
+        await multi.perform(Easy(url=http.url))
+        await multi.aclose()
+        await multi.aclose()
+        assert multi.multi.closed
+        assert repr(multi) == "<AsyncMulti closed>"
+        easy = Easy(url=http.url)
+        with pytest.raises(ValueError, match="closed"):
+            await multi.perform(easy)
+        with pytest.raises(ValueError, match="closed"):
+            async for _ in multi.stream(easy):
+                pass
+        assert easy.fetch() == b"hello"
+
+    loops.run(main)
+
+
+def test_a_multi_that_was_never_used_closes(loops: Any) -> None:
+    multi = loops.multi()
+    loops.run_alone(multi.aclose())
+    loops.run_alone(multi.aclose())
+
+    async def main() -> None:
+        async with multi:
+            with pytest.raises(ValueError, match="closed"):
+                await multi.perform(Easy(url="http://127.0.0.1:1/"))
+
+    loops.run_alone(main())
+
+
+def test_a_multi_that_is_collected_closes(loops: Any, http: Any, open_fds: Any) -> None:
+    async def main() -> Any:
+        multi = loops.multi()
+        task = asyncio.ensure_future(multi.perform(Easy(url=http.url + "/stall")))
+        await eventually(lambda: http.requests)
+        assert not task.done()
+        return weakref.ref(multi)
+
+    before = open_fds()
+    multi = loops.run_alone(main())
+    gc.collect()
+    gc.collect()
+    assert multi() is None
+    assert http.wait_idle()
+    assert open_fds() - before - {c.sock.fileno() for c in http.connections} == set()
+
+
+# The end of the loop
+
+
+def test_a_multi_belongs_to_one_loop(loops: Any, http: Any) -> None:
+    multi = loops.multi(2)
+    loops.run_alone(multi.perform(Easy(url=http.url)))
+
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match="belongs to another event loop"):
+            await multi.perform(Easy(url=http.url))
+        with pytest.raises(RuntimeError, match="belongs to another event loop"):
+            async for _ in multi.stream(Easy(url=http.url)):
+                pass
+        assert [type(error) async for _, error in multi.as_completed([Easy(url=http.url)])] == [
+            RuntimeError
+        ]
+        assert len(multi) == 0
+        await multi.aclose()
+
+    loops.run_alone(main())
+
+
+def test_a_multi_belongs_to_one_thread(loops: Any, http: Any) -> None:
+    found: list[BaseException] = []
+
+    async def elsewhere(multi: AsyncMulti) -> None:
+        try:
+            await multi.perform(Easy(url=http.url))
+        except RuntimeError as error:
+            found.append(error)
+
+    async def main(multi: AsyncMulti) -> None:
+        await multi.perform(Easy(url=http.url))
+        thread = threading.Thread(target=asyncio.run, args=[elsewhere(multi)])
+        thread.start()
+        await asyncio.get_running_loop().run_in_executor(None, thread.join)
+        assert (await multi.perform(Easy(url=http.url))).body == b"hello"
+
+    loops.run(main)
+    assert "another event loop" in str(found[0])
+
+
+def test_a_loop_that_was_closed_in_the_middle(loops: Any, http: Any, open_fds: Any) -> None:
+    before = open_fds()
+    loop = loops.loop()
+    multi = loops.multi()
+    easy = Easy(url=http.url + "/stall")
+    task = loop.create_task(multi.perform(easy))
+    deadline = time.monotonic() + 5
+    while not http.requests and time.monotonic() < deadline:
+        loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+    easy.close()
+    loops.run_alone(multi.aclose())
+    assert http.wait_idle()
+    assert not task.done()
+    del task
+    gc.collect()
+    assert open_fds() - before == set()
+    loops.problems.clear()  # the loop's own: a task was destroyed
+
+
+def test_a_forked_child_harms_nobody(loops: Any, http: Any) -> None:
+    async def main(multi: AsyncMulti) -> None:
+        easy = Easy(url=http.url + "/slow?seconds=0.5")
+        task = asyncio.ensure_future(multi.perform(easy))
+        await eventually(lambda: http.requests)
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                easy.close()
+                multi.multi.close()
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert (await task).body == b"hello"
+        again = Easy(url=http.url)
+        assert (await multi.perform(again)).body == b"hello"
+        assert again.info.num_connects == 0
+
+    loops.run(main)
+
+
+PROGRAM = """
+    import asyncio, os, sys
+    import libcurl
+    from libcurl.aio import AsyncMulti
+
+    URL, kind = sys.argv[1:]
+    if kind == "uvloop":
+        import uvloop
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+    def new():
+        multi = AsyncMulti()
+        multi.multi._handle.portable = kind == "portable"
+        return multi
+"""
+
+
+def run(loops: Any, script: Any, code: str, *args: object, env: Any = None) -> Any:
+    """Run a program in development mode, where every warning is shown."""
+    import textwrap
+
+    program = textwrap.dedent(PROGRAM) + textwrap.dedent(code)
+    options = ("-X", "dev", "-W", "always", "-W", "ignore::DeprecationWarning")
+    return script.run(program, *args, loops.kind, options=options, env=env)
+
+
+def test_ctrl_c_ends_a_program(loops: Any, http: Any, script: Any) -> None:
+    done = run(
+        loops,
+        script,
+        """
+        import signal, threading, time
+
+        async def main():
+            async with new() as multi:
+                threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+                global began
+                began = time.monotonic()
+                await multi.perform(libcurl.Easy(url=URL + "/stall"))
+
+        try:
+            asyncio.run(main())
+        except KeyboardInterrupt:
+            assert time.monotonic() - began < 1.5
+            print("interrupted")
+        """,
+        http.url,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+    assert http.wait_idle()
+
+
+@pytest.mark.parametrize("ending", ["closed", "not closed", "in the middle", "by a closer"])
+def test_programs_end_without_warnings(loops: Any, http: Any, script: Any, ending: str) -> None:
+    done = run(
+        loops,
+        script,
+        """
+        async def main(ending):
+            multi = new()
+            easy = libcurl.Easy(url=URL + "/bytes/1000000")
+            if ending == "by a closer":
+                easy.set(closesocketfunction=lambda fd: (os.close(fd), print("closed")) and None)
+            await multi.perform(easy)
+            size = 0
+            async for chunk in multi.stream(easy):
+                size += len(chunk)
+            assert size == 1_000_000
+            await asyncio.gather(*[multi.perform(libcurl.Easy(url=URL)) for _ in range(9)])
+            if ending == "closed":
+                await multi.aclose()
+            elif ending == "in the middle":
+                global task
+                easy.set(url=URL + "/stall")
+                task = asyncio.ensure_future(multi.perform(easy))
+                await asyncio.sleep(0.1)
+
+        asyncio.run(main(os.environ["ENDING"]))
+        print("done")
+        """,
+        http.url,
+        env={"ENDING": ending},
+    )
+    out = {"by a closer": {"closed\ndone\n", "done\nclosed\n"}}.get(ending, {"done\n"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout in out
+
+
+def test_a_child_of_a_program_may_just_exit(loops: Any, http: Any, script: Any) -> None:
+    done = run(
+        loops,
+        script,
+        """
+        async def main():
+            multi = new()
+            task = asyncio.ensure_future(multi.perform(libcurl.Easy(url=URL + "/slow?seconds=0.4")))
+            await asyncio.sleep(0.1)
+            child = os.fork()
+            if not child:
+                sys.exit(3)  # handlers at exit and finalizers run
+            await asyncio.get_running_loop().run_in_executor(None, os.waitpid, child, 0)
+            print((await task).body)
+
+        try:
+            asyncio.run(main())
+        except SystemExit as error:
+            os._exit(error.code) if error.code == 3 else None
+        """,
+        http.url,
+    )
+    assert "hello" in done.stdout
