@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from _operator import index
 from _socket import AF_INET, AF_INET6, AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, inet_ntop, inet_pton
+from _socket import socket as plain_socket
 
 from libcurl._native import ffi, lib
 
@@ -189,9 +190,6 @@ def open_socket(opener: Callable[..., Any], purpose: int, native: Any, strict: b
                 f"CURLOPT_OPENSOCKETFUNCTION returned a socket of family {found} "
                 f"for an address of family {native.family}"
             )
-        problem = lib.socket_adopt(fd)
-        if problem:
-            raise OSError(problem, os.strerror(problem))
     except BaseException:
         os.close(fd)
         raise
@@ -209,8 +207,17 @@ def _write_back(address: Address, native: Any) -> None:
     ffi.memmove(ffi.addressof(native, "addr"), address._raw, len(address._raw))
 
 
+#: Classes of sockets that have been looked at: Python's own, without TLS.
+_sockets: set[type] = set()
+
+
 def take(given: Any) -> int:
     """The descriptor that an opener gives: from now on libcurl's, and nobody else's to close."""
+    if type(given) in _sockets:
+        fd: int = given.detach()
+        if fd < 0:
+            raise TypeError(f"CURLOPT_OPENSOCKETFUNCTION returned a closed {type(given).__name__}")
+        return fd
     if type(given) is int:
         if not lib.CURL_SOCKET_BAD <= given < 1 << 31:
             raise ValueError(f"CURLOPT_OPENSOCKETFUNCTION returned {given}: no descriptor")
@@ -237,6 +244,8 @@ def take(given: Any) -> int:
         raise TypeError(
             f"CURLOPT_OPENSOCKETFUNCTION returned {type(given).__name__}, which is no socket"
         )
+    if isinstance(given, plain_socket):
+        _sockets.add(type(given))
     return index(given.detach())
 
 

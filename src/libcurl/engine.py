@@ -349,17 +349,18 @@ class Engine:
     def _after(self, code: int) -> None:
         """After a call into libcurl that may have called back: raise what there is to raise."""
         handle = self._handle
-        if not handle.inside.depth:
-            for cache in self._caches():
+        for cache in self._caches():
+            if cache.released and not handle.inside.depth:
                 cache.settle()
-        exceptions = self._take_exceptions()
-        if handle.closing:
-            exceptions += self._close()
-        if exceptions:
-            first, *rest = exceptions
-            for exception in rest:
-                report(exception, self)
-            raise first
+        if self._exception is not None or connections.interruptions or handle.closing:
+            exceptions = self._take_exceptions()
+            if handle.closing:
+                exceptions += self._close()
+            if exceptions:
+                first, *rest = exceptions
+                for exception in rest:
+                    report(exception, self)
+                raise first
         if code:
             raise self._error(code)
 

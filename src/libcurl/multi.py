@@ -264,7 +264,9 @@ class Multi(MultiEngine):
             self._after(wait(self._handle, fds, len(fds), slice_ms, ready))
             end = monotonic()
             # Back early, with nothing ready: woken up, or nothing to wait for.
-            if ready[0] or end >= until or (end - begin) * 1000 < slice_ms - 1:
+            early = (end - begin) * 1000 < slice_ms - 1
+            if ready[0] or end >= until or early or self._handle.woken:
+                self._handle.woken = False
                 return [fd.fd for fd in fds if fd.revents]
 
     def wakeup(self) -> None:

@@ -442,26 +442,29 @@ def test_programs_end_without_warnings(loops: Any, http: Any, script: Any, endin
     assert done.stdout in out
 
 
-def test_a_child_of_a_program_may_just_exit(loops: Any, http: Any, script: Any) -> None:
+def test_what_a_child_closes_at_exit_does_not_blind_its_parent(
+    loops: Any, http: Any, script: Any
+) -> None:
     done = run(
         loops,
         script,
         """
-        async def main():
-            multi = new()
-            task = asyncio.ensure_future(multi.perform(libcurl.Easy(url=URL + "/slow?seconds=0.4")))
-            await asyncio.sleep(0.1)
-            child = os.fork()
-            if not child:
-                sys.exit(3)  # handlers at exit and finalizers run
-            await asyncio.get_running_loop().run_in_executor(None, os.waitpid, child, 0)
-            print((await task).body)
+        import atexit
 
-        try:
-            asyncio.run(main())
-        except SystemExit as error:
-            os._exit(error.code) if error.code == 3 else None
+        async def main():
+            async with new() as multi:
+                easy = libcurl.Easy(url=URL + "/slow?seconds=0.4")
+                task = asyncio.ensure_future(multi.perform(easy))
+                await asyncio.sleep(0.1)
+                child = os.fork()
+                if not child:
+                    atexit._run_exitfuncs()
+                    os._exit(3)
+                assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+                print((await task).body.decode())
+
+        asyncio.run(main())
         """,
         http.url,
     )
-    assert "hello" in done.stdout
+    assert (done.returncode, done.stdout, done.stderr) == (0, "hello\n", "")

@@ -80,7 +80,7 @@ HANDLES = {
     "plain": "libcurl.Easy().close()",
     "with options": """
         easy = libcurl.Easy(url=url, httpheader=["a: b"], postfields=b"x" * 100, timeout=5,
-                            cainfo_blob=b"x", writefunction=print, closesocketfunction=closer("x"))
+                            sslkey_blob=b"x", writefunction=print, closesocketfunction=closer("x"))
         easy.set(httpheader=["c: d"], postfields=b"y")
         easy.unset("timeout")
         easy.close()

@@ -220,7 +220,10 @@ def test_a_share_lives_as_long_as_its_handles(http: Any, script: Any) -> None:
         """,
         http.url,
     )
-    assert out == "one left\nclosed\nnone left\nend\n"
+    lines = out.split()
+    lines.remove("closed")  # PyPy collects a little later
+    assert out.index("one left") < out.index("closed") < out.index("end")
+    assert lines == ["one", "left", "none", "left", "end"]
     assert http.accepted == 1
 
 
@@ -323,7 +326,11 @@ def share_between_threads(http: Any, threads: int, transfers: int) -> None:
             failures.append(error)
 
     # Not LockData.CONNECT: libcurl does not support that, and 8.23 crashes in a plain C program too.
-    with Share(LockData.COOKIE, LockData.DNS, LockData.SSL_SESSION) as share:
+    # With COOKIE 8.14.1 does.
+    kinds = [LockData.DNS, LockData.SSL_SESSION]
+    if LOADED < (8,) or LOADED >= (8, 23):
+        kinds.append(LockData.COOKIE)
+    with Share(*kinds) as share:
         workers = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(threads)]
         for worker in workers:
             worker.start()

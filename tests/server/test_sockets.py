@@ -362,7 +362,10 @@ def test_a_rewritten_address_that_refuses_leaves_the_next_one(http: Any, watch: 
         **options,
     ) as easy:
         assert easy.fetch() == b"hello"
-    assert watch.told() == "open a, options a, close a, open b, options b, close b"
+    assert watch.told() in (
+        "open a, options a, close a, open b, options b, close b",
+        "open a, options a, open b, options b, close a, close b",
+    )
 
 
 # Handing over connected sockets

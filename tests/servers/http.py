@@ -211,7 +211,8 @@ class Connection:
             self._finish()
 
     def _finish(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        # PyPy's ssl raises a RuntimeError where OpenSSL has no text for an error.
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
             if isinstance(self.sock, ssl.SSLSocket):
                 self.sock.setblocking(False)
                 self.sock.unwrap()  # sends close_notify, does not wait for the client's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -158,6 +159,7 @@ def test_in_netns(no_fd_leak: Any) -> None:
         with no_fd_leak():
             tools = in_netns(namespace.path)
             del tools
+            gc.collect()
         tools = in_netns(namespace.path) | log | SocketOptions(nodelay=True)
         with libcurl.Easy(url="http://93.184.215.14/", sockets=tools, timeout_ms=5000) as easy:
             assert easy.fetch() == b"hello"

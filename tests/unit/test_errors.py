@@ -218,8 +218,8 @@ def test_python_code_that_knows_no_libcurl_can_catch_them(http: Any) -> None:
             easy.recv(1)
 
 
-def test_tls_failures_tell_which(https: Any) -> None:
-    error = failure(url=https.url + "/")
+def test_tls_failures_tell_which(https: Any, ca: Any) -> None:
+    error = failure(url=https.url + "/", cainfo=ca.client.cert)
     assert error.code is Code.PEER_FAILED_VERIFICATION
     assert "certificate" in error.message.lower()
     assert not isinstance(error, (ssl.SSLError, socket.error))

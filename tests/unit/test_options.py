@@ -139,6 +139,7 @@ def test_a_list_replaces_and_an_empty_one_clears(easy: Easy, http: Any) -> None:
     assert "x-b" not in headers_of(request(easy, http))
 
 
+@pytest.mark.skipif(raw.LOADED < (7, 77), reason="libcurl has no CAINFO_BLOB")
 def test_a_blob_is_copied(easy: Easy, https: Any, ca: Any) -> None:
     pem = bytearray(ca.cert.read_bytes())
     easy.set(cainfo_blob=pem, url=https.url + "/")
@@ -236,7 +237,7 @@ def test_stderr_is_a_file_with_a_descriptor(easy: Easy, http: Any, tmp_path: pat
         ({"httpheader": 5}, TypeError, "CURLOPT_HTTPHEADER takes an iterable of strings, not int"),
         ({"httpheader": ["a", 5]}, TypeError, "CURLOPT_HTTPHEADER takes str, bytes or a path, not"),
         ({"httpheader": ["a\0"]}, ValueError, "CURLOPT_HTTPHEADER: a string has no NUL inside"),
-        ({"cainfo_blob": "x"}, TypeError, "CURLOPT_CAINFO_BLOB takes a bytes-like object, not str"),
+        ({"sslkey_blob": "x"}, TypeError, "CURLOPT_SSLKEY_BLOB takes a bytes-like object, not str"),
         ({"postfields": 5}, TypeError, "CURLOPT_POSTFIELDS takes str or a bytes-like object, not"),
         ({"postfieldsize": "5"}, TypeError, "CURLOPT_POSTFIELDSIZE takes an int, not str"),
         ({"writefunction": 5}, TypeError, "CURLOPT_WRITEFUNCTION takes a callable, not int"),
@@ -391,8 +392,11 @@ def test_none_unsets(easy: Easy, http: Any) -> None:
 @pytest.mark.parametrize(
     "option", ["ssl_verifypeer", "ssl_verifyhost", constants.CURLOPT_SSL_VERIFYPEER]
 )
-def test_unsetting_verification_never_means_off(easy: Easy, https: Any, option: Any) -> None:
-    easy.set(ssl_verifypeer=False, ssl_verifyhost=0, url=https.url + "/")
+def test_unsetting_verification_never_means_off(
+    easy: Easy, https: Any, ca: Any, option: Any
+) -> None:
+    somebody = ca.client.cert  # who has not issued the server's certificate
+    easy.set(ssl_verifypeer=False, ssl_verifyhost=0, cainfo=somebody, url=https.url + "/")
     assert easy.fetch() == b"hello"
     easy.unset(option)
     easy.set(fresh_connect=True)
@@ -558,7 +562,7 @@ CLOSED: dict[str, Callable[[Easy], Any]] = {
     "set nothing": lambda easy: easy.set(),
     "set text": lambda easy: easy.set(url="x"),
     "set list": lambda easy: easy.set(httpheader=["a"]),
-    "set blob": lambda easy: easy.set(cainfo_blob=b"x"),
+    "set blob": lambda easy: easy.set(sslkey_blob=b"x"),
     "set callback": lambda easy: easy.set(writefunction=print),
     "set progress": lambda easy: easy.set(xferinfofunction=print),
     "set closer": lambda easy: easy.set(closesocketfunction=print),
@@ -655,6 +659,8 @@ PLAUSIBLE = """
         easy = libcurl.Easy()
         try:
             easy.set(**{option.name: value})
+        except libcurl.NotSupported:
+            return None
         except libcurl.Error:
             return False
         easy.unset(option.name)
@@ -670,7 +676,7 @@ PLAUSIBLE = """
         elif values(option) and not option.name.startswith("conv_"):  # libcurl ignores these
             works = [attempt(option, value) for value in values(option)]
             if option.type == "FUNCTION":
-                assert all(works), option
+                assert False not in works, option
         else:
             try:
                 attempt(option, 1)
@@ -685,5 +691,5 @@ def test_every_option_that_libcurl_lists_can_be_set_or_says_why_not(
     script: Any, tmp_path: pathlib.Path
 ) -> None:
     names = script(PLAUSIBLE, tmp_path).split()
-    assert len(names) > 290
+    assert len(names) > 280
     assert {"url", "opensocketfunction", "httpheader"} <= set(names)

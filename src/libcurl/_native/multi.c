@@ -255,6 +255,7 @@ int multi_wakeup(multi *m)
     return HANDLE_CLOSED;
   if(guard_forked(&m->inside))
     return HANDLE_FORKED;
+  __atomic_store_n(&m->woken, 1, __ATOMIC_RELAXED);
   return m->loop ? loop_wakeup(m->loop) : curl_multi_wakeup(curlm);
 }
 

@@ -52,6 +52,7 @@ typedef struct multi {
   _Bool nudged;             /* has an FTP transfer that may stall (multi_nudge) */
   _Bool halted;             /* an easy of it was stopped by a callback that could not tell libcurl */
   _Bool failed;             /* a multi callback raised: none is entered any more in this call */
+  _Bool woken;              /* wakeup was called, perhaps just when a slice of a wait had ended */
 } multi;
 
 /* A CURLSH and the locks of what it shares. */
@@ -209,7 +210,6 @@ int easy_set_closer(easy *, uintptr_t closer, int present);
 uintptr_t new_id(void);
 size_t sockets_booked(uintptr_t closer);
 void sockets_forget(uintptr_t closer);
-int socket_adopt(int fd);
 int socket_family(int fd);
 int socket_in_netns(int netns, int family, int socktype, int protocol);
 

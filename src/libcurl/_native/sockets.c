@@ -176,6 +176,8 @@ curl_socket_t on_open_socket(void *p, curlsocktype purpose, struct curl_sockaddr
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   if(fd == CURL_SOCKET_BAD)
     return fd;
+  if(e->opens)
+    socket_adopt(fd);
   /* A callback may have set a closer meanwhile: e->closer is what counts from here. */
   if((e->closer && !book_socket(fd, e->closer)) ||
      (e->opens && purpose == CURLSOCKTYPE_IPCXN && !connected_handed_over(fd, address))) {

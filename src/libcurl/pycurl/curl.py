@@ -533,12 +533,16 @@ class Curl(Attributes, WebSocketMethods, Engine):
         code = _collect(handle, True, False)
         if code:
             self._refuse(code, "perform")
-        self._register()
+        writes = _WRITEFUNCTION in self._callbacks
+        if writes:
+            gathers, handle.gathers = handle.gathers, False
         try:
             self.perform()
             return self._take_body()
         finally:
-            _collect(handle, False, _WRITEFUNCTION in self._callbacks)
+            _collect(handle, False, writes)
+            if writes:
+                handle.gathers = gathers
 
     def perform_rs(self) -> str:
         """Do the transfer; what it received, as UTF-8."""

@@ -368,7 +368,9 @@ class CurlMulti(Attributes, MultiEngine):
             code = wait(self._handle, ffi.NULL, 0, slice_ms, ready)
             self._ended(code, "select", "multi_wait failed")
             end = monotonic()
-            if ready[0] or end >= until or (end - begin) * 1000 < slice_ms - 1:
+            early = (end - begin) * 1000 < slice_ms - 1
+            if ready[0] or end >= until or early or self._handle.woken:
+                self._handle.woken = False
                 return int(ready[0])
 
     def assign(self, sockfd: int, object: Any) -> None:
