@@ -34,6 +34,10 @@ check: $(VENV)/built $(VENV)/pip-check ## formatting, lint, types
 	$(bin)/mypy
 	$(bin)/pyright --pythonpath $(bin)/python
 
+bench: ## measure against C, pycurl and others: minutes (ARGS="--job a,g --client native,pycurl --quick")
+	PIP_NO_BINARY=pycurl $(MAKE) VENV=$(VENV)-bench $(VENV)-bench/measured
+	$(VENV)-bench/bin/python bench/run.py $(ARGS)
+
 matrix: $(VENV)/venv $(VENV)/apt-test $(VENV)/apt-matrix ## one wheel on other Pythons and libcurls (CELL=pypy picks; CELL=list)
 	$(bin)/python tools/matrix.py $(CELL)
 
@@ -65,7 +69,12 @@ $(VENV)/built: $(VENV)/pip-build $(sources)
 	$(bin)/python -m pip install --quiet --no-build-isolation --editable .
 	@touch $@
 
+# What is measured is a wheel, not the sources in place, which may be built again meanwhile.
+$(VENV)/measured: $(VENV)/pip-build $(VENV)/apt-bench $(VENV)/pip-bench $(sources) $(shell find src -name '*.py')
+	$(bin)/python -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
+	@touch $@
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow stress check matrix wheel clean
+.PHONY: help demo test slow stress check bench matrix wheel clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(VENV)/venv $(VENV)/pip-% $(VENV)/apt-%

@@ -61,9 +61,7 @@ def series(
     bench: Bench, job: str, points: list[tuple[int, str, int, int]], names: tuple[str, ...]
 ) -> dict[str, dict[str, dict[str, float]]]:
     """One curve per client: wall and CPU seconds per request, and peak memory, at each point."""
-    clients = [
-        name for name in names if name in bench.clients and bench.runner.can(name, job)
-    ]
+    clients = [name for name in names if name in bench.clients and bench.runner.can(name, job)]
     curves: dict[str, dict[str, dict[str, float]]] = {client: {} for client in clients}
     for x, url, count, parameter in points:
         progress(f"growth of {job}: {x:,}")

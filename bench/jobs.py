@@ -54,18 +54,71 @@ class Job:
 
 BULK = "/bytes/100000000"
 JOBS = (
-    Job("a", "small GETs one after the other", 3000, measure="instructions", limit=1.08, instructions=(100, 1100)),
-    Job("b", "reset and ten options before each GET", 3000, measure="instructions", limit=1.12, instructions=(100, 1100)),
+    Job(
+        "a",
+        "small GETs one after the other",
+        3000,
+        measure="instructions",
+        limit=1.08,
+        instructions=(100, 1100),
+    ),
+    Job(
+        "b",
+        "reset and ten options before each GET",
+        3000,
+        measure="instructions",
+        limit=1.12,
+        instructions=(100, 1100),
+    ),
     Job("c", "100 MB into memory", 5, BULK, limit=1.1),
     Job("d-file", "100 MB into a file", 3, BULK, limit=1.05),
     Job("d-upload", "100 MB from bytes", 3, "/upload/bench", limit=1.05),
-    Job("e-lines", "50 headers, each line to a callback", 1500, "/headers/42", "instructions", no_slower_than="pycurl", instructions=(100, 600)),
-    Job("e-mapping", "50 headers, the parsed mapping", 1000, "/headers/42", "instructions", limit=1.2, instructions=(100, 400)),
-    Job("f", "a new connection each, three socket callbacks", 1500, limit=1.2, instructions=(100, 600)),
-    Job("g", "10,000 GETs, 100 at a time", 10_000, limit=1.05, instructions=(1000, 6000), restless=True),
-    Job("h", "the same under asyncio", 10_000, limit=1.15, instructions=(1000, 6000), restless=True),
+    Job(
+        "e-lines",
+        "50 headers, each line to a callback",
+        1500,
+        "/headers/42",
+        "instructions",
+        no_slower_than="pycurl",
+        instructions=(100, 600),
+    ),
+    Job(
+        "e-mapping",
+        "50 headers, the parsed mapping",
+        1000,
+        "/headers/42",
+        "instructions",
+        limit=1.2,
+        instructions=(100, 400),
+    ),
+    Job(
+        "f",
+        "a new connection each, three socket callbacks",
+        1500,
+        limit=1.2,
+        instructions=(100, 600),
+    ),
+    Job(
+        "g",
+        "10,000 GETs, 100 at a time",
+        10_000,
+        limit=1.05,
+        instructions=(1000, 6000),
+        restless=True,
+    ),
+    Job(
+        "h", "the same under asyncio", 10_000, limit=1.15, instructions=(1000, 6000), restless=True
+    ),
     Job("h-uvloop", "the same under uvloop", 10_000, instructions=None),
-    Job("h2", "the same over HTTP/2, under asyncio", 10_000, limit=1.15, instructions=(1000, 6000), restless=True, h2=True),
+    Job(
+        "h2",
+        "the same over HTTP/2, under asyncio",
+        10_000,
+        limit=1.15,
+        instructions=(1000, 6000),
+        restless=True,
+        h2=True,
+    ),
     Job("i", "four threads, 5,000 GETs each", 20_000, limit=1.10, instructions=(400, 2400)),
     Job("j", "GETs while another thread computes", 30),
     Job("k", "10,000 idle handles", 10_000),
@@ -80,7 +133,13 @@ MOST_INSTRUCTIONS = {"h": 95_000}
 #: KB (1,000 bytes) of an idle handle; milliseconds above loading libcurl; how often the cost of pycurl.
 IDLE_MOST = 6.1
 IMPORT_MOST = 2.0
-CALLS_MOST = {"setopt int": 2.0, "setopt str": 2.0, "setopt list": 2.0, "getinfo": 2.0, "new and close": 1.0}
+CALLS_MOST = {
+    "setopt int": 2.0,
+    "setopt str": 2.0,
+    "setopt list": 2.0,
+    "getinfo": 2.0,
+    "new and close": 1.0,
+}
 CROWD_MOST = 1.3
 #: Of a body that is fetched, whose length is known.
 PEAK_MOST = 1.3

@@ -43,18 +43,24 @@ def verdicts(job: Job, row: Row) -> list[tuple[str, bool]]:
         found.append((f"{size:.2f} KB each, at most {IDLE_MOST}", size <= IDLE_MOST))
     elif job.name == "l":
         above = ours["above"] * 1e3
-        found.append((f"{above:.1f} ms above libcurl, at most {IMPORT_MOST:g}", above <= IMPORT_MOST))
+        found.append(
+            (f"{above:.1f} ms above libcurl, at most {IMPORT_MOST:g}", above <= IMPORT_MOST)
+        )
     elif job.name == "n":
         times = ours["growth"]
         found.append((f"{times:.2f} times the CPU, at most {CROWD_MOST}", times <= CROWD_MOST))
     elif job.name == "j":
         each = ours["wall"]
-        found.append((f"{each * 1e3:.1f} ms each, one wait is {_GIL * 1e3:.0f}", each <= 1.5 * _GIL))
+        found.append(
+            (f"{each * 1e3:.1f} ms each, one wait is {_GIL * 1e3:.0f}", each <= 1.5 * _GIL)
+        )
     if job.limit is not None:
         key = f"{job.measure} ratio"
         if ours.get(key) is not None:
             value = ours[key]
-            found.append((f"{job.measure} {value:.3f} of C, at most {job.limit}", value <= job.limit))
+            found.append(
+                (f"{job.measure} {value:.3f} of C, at most {job.limit}", value <= job.limit)
+            )
     if job.no_slower_than in row:
         value = ours.get(job.measure), row[job.no_slower_than].get(job.measure)
         if None not in value:
@@ -66,13 +72,17 @@ def verdicts(job: Job, row: Row) -> list[tuple[str, bool]]:
         found.append((f"{value:,.0f} instructions each, at most {most:,}", value <= most))
     if job.name == "c":
         times = (ours["peak"] - ours["base"]) * 1024 / job.size
-        found.append((f"peak memory {times:.2f} of the body, at most {PEAK_MOST}", times <= PEAK_MOST))
+        found.append(
+            (f"peak memory {times:.2f} of the body, at most {PEAK_MOST}", times <= PEAK_MOST)
+        )
     return found
 
 
 def lines(job: Job, row: Row) -> list[str]:
     """A row for people who watch."""
-    shown = [f"{client:10} {text}" for client, text in ((c, cell(job, row, c)) for c in row) if text]
+    shown = [
+        f"{client:10} {text}" for client, text in ((c, cell(job, row, c)) for c in row) if text
+    ]
     return shown + [f"{'met' if met else 'MISSED'}: {text}" for text, met in verdicts(job, row)]
 
 

@@ -76,7 +76,7 @@ class Bench:
         if job.name == "n":
             return self.crowd(job, clients)
         url = self.url(job)
-        scale = 0.2 if self.options.quick and job.count > 100 else 1
+        scale = 0.2 if self.options.quick and job.count > 100 and job.name != "k" else 1
 
         def once(client: str) -> Sample:
             count = max(1, int(job.count * scale * SHARE.get(client, 1)))

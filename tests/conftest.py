@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from servers.websocket import WebSocketServer
 
 TESTS = pathlib.Path(__file__).resolve().parent
+
+# A shell that starts something in the background has it ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 Server = TypeVar("Server")
 
 

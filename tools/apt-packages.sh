@@ -40,6 +40,16 @@ stress() {
     need libc6-dbg has_file /usr/lib/debug/.build-id # valgrind wants the dynamic linker's symbols
 }
 
+bench() { # to compile the C program and pycurl, to count instructions, and a server
+    need nginx has nginx
+    need openssl has openssl
+    need valgrind has valgrind
+    need libc6-dbg has_file /usr/lib/debug/.build-id # as above
+    need pkg-config has pkg-config
+    need libcurl4-openssl-dev pkg-config --exists libcurl
+    need libssl-dev pkg-config --exists openssl
+}
+
 packaging() { # LIBCURL_LINK=system, and a look into what was built
     need pkg-config has pkg-config
     need libcurl4-openssl-dev pkg-config --exists libcurl

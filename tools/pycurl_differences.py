@@ -54,13 +54,17 @@ def main() -> int:
     missing = sorted(real.keys() - ours.keys())
     differ = [n for n in real if n in ours and real[n] != ours[n] and n not in builds]
     # The real one's functions are C's and have no signatures, nor types where ours are Python's.
-    differ = [n for n in differ if real[n][0] is not None and not str(real[n][0]).startswith("builtin")]
+    differ = [
+        n for n in differ if real[n][0] is not None and not str(real[n][0]).startswith("builtin")
+    ]
     for name in missing:
         print(f"missing: {name}")
     for name in differ:
         print(f"differs: {name}: {real[name]} there, {ours[name]} here")
     more = sorted(ours.keys() - real.keys())
-    print(f"{len(real)} names there, {len(missing)} missing, {len(differ)} differ, {len(more)} more here")
+    print(
+        f"{len(real)} names there, {len(missing)} missing, {len(differ)} differ, {len(more)} more here"
+    )
     if "--more" in sys.argv:
         print(*more, sep="\n")
     return 1 if missing or differ else 0

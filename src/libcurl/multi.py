@@ -181,15 +181,18 @@ class Multi(MultiEngine):
         removed, while it runs.
         """
         self._drive("step")
+        self._recall()
         while self._easies or self._done:
             self._results(SLICE)
-            done = iter(self._done)
+            given = self._given = iter(self._done)
             self._done = []
-            try:
-                yield from done  # type: ignore[misc]
-            except BaseException:
-                self._done = [*done, *self._done]  # this run was left: for the next one
-                raise
+            yield from given  # type: ignore[misc]
+
+    def _recall(self) -> None:
+        """What a run that was left in the middle has not handed over is for the next."""
+        given, self._given = self._given, None
+        if given is not None:
+            self._done = [*given, *self._done]
 
     def step(self) -> list[Result]:
         """Do all that is ready, without waiting; return what has finished as (easy, error).
@@ -197,6 +200,8 @@ class Multi(MultiEngine):
         To be called whenever `fileno()` is readable. What has finished has left the multi.
         """
         self._drive("step")
+        if self._given is not None:
+            self._recall()
         self._results(0)
         done = self._done
         self._done = []

@@ -21,7 +21,7 @@ from libcurl.errors import REFUSALS, MultiError, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from libcurl.sockets.tool import Set
@@ -42,6 +42,7 @@ class MultiEngine:
         "_easies",
         "_exception",
         "_failures",
+        "_given",
         "_halted",
         "_handle",
         "_sockets",
@@ -58,6 +59,7 @@ class MultiEngine:
     _easies: dict[int, Engine]
     _exception: BaseException | None
     _failures: bool
+    _given: Iterator[tuple[Engine, BaseException | None]] | None
     _halted: list[Engine]
     _sockets: Set | None
 
@@ -75,6 +77,7 @@ class MultiEngine:
         self._easies = {}
         self._exception = None
         self._failures = False
+        self._given = None
         self._halted = []
         self._sockets = None
         handles[self._handle.id] = ref(self)
@@ -125,6 +128,7 @@ class MultiEngine:
             self._assigned = {}
             self._halted = []
             self._done = []
+            self._given = None
             self._cache.destroyed()
         return code
 

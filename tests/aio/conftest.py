@@ -73,5 +73,6 @@ def loops(request: pytest.FixtureRequest) -> Iterator[Loops]:
     if request.param == "uvloop":
         pytest.importorskip("uvloop", reason="uvloop is for CPython")
     loops = Loops(request.param)
+    loops.run_alone(asyncio.sleep(0))  # libuv keeps descriptors from its first loop on
     yield loops
     assert loops.problems == []

@@ -209,7 +209,7 @@ def test_closing_the_multi_ends_whatever_waits(loops: Any, http: Any, how: str) 
                 await multi.aclose()
             elif how == "close":
                 multi.multi.close()
-        done, pending = await asyncio.wait([perform, stream, results, waits], timeout=5)
+        _, pending = await asyncio.wait([perform, stream, results, waits], timeout=5)
         assert not pending
         assert perform.cancelled()
         assert stream.cancelled()

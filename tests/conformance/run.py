@@ -90,7 +90,7 @@ def run(python: Path, folder: Path, arguments: list[str]) -> dict[str, str]:
     shutil.rmtree(uploads, ignore_errors=True)
     uploads.mkdir()
     uploads.chmod(0o777)
-    command = [str(python), "-m", "pytest", "-q", "-ra", "--timeout=120", f"--junitxml={report}"]
+    command = [str(python), "-m", "pytest", "-q", "-ra", "--timeout=300", f"--junitxml={report}"]
     command += ["-p", "no:cacheprovider", "-o", "junit_family=xunit1", *arguments]
     if os.geteuid() == 0 and shutil.which("unshare"):
         inside = 'ip link set lo up && exec "$@"'

@@ -76,6 +76,28 @@ assert not closers and not handles
     script(BEGIN + code, http_process.url + "/")
 
 
+def test_a_replaced_closer_goes_when_its_last_connection_closes(
+    http_process: Any, script: Any
+) -> None:
+    code = """
+easy = libcurl.Easy()
+
+def replace():
+    easy.set(url=url, closesocketfunction=closer("old"))
+    easy.perform()
+    easy.set(url=url + "close", closesocketfunction=closer("new"))
+    easy.perform()                      # over the same connection, which ends inside
+    assert names() == "old"
+    assert len(closers) == 1, len(closers)
+    closed.clear()
+
+measure(replace, 50, 500, 40)
+easy.close()
+assert not closers and not handles
+"""
+    script(BEGIN + code, http_process.url + "/")
+
+
 HANDLES = {
     "plain": "libcurl.Easy().close()",
     "with options": """

@@ -180,9 +180,7 @@ def test_duplicates_of_sockets_are_not_inherited(http: Any, no_fd_leak: Any) -> 
         ("OPENSOCKETFUNCTION", pycurl.E_COULDNT_CONNECT),
     ],
 )
-def test_what_a_callback_raised_is_the_cause(
-    http: Any, option: str, code: int, capfd: Any
-) -> None:
+def test_what_a_callback_raised_is_the_cause(http: Any, option: str, code: int, capfd: Any) -> None:
     failure = LookupError("boom")
 
     def callback(*arguments: object) -> None:
@@ -366,9 +364,7 @@ def test_more_types_are_taken(http: Any, tmp_path: Path) -> None:
 
 def test_latin_1_in_an_info_is_no_error(http: Any) -> None:
     def handler(connection: Any, request: Any) -> None:
-        connection.send(
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/\xfc\r\nContent-Length: 0\r\n\r\n"
-        )
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/\xfc\r\nContent-Length: 0\r\n\r\n")
 
     http.route("/latin", handler)
     curl = pycurl.Curl()

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
+import re
 import resource
 import select
-import selectors
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from driving import (
+    WAYS,
+    Drive,
+    Loop,
+    Results,
+    by_perform,
+    by_portable_run,
+    by_run,
+    by_socket_action,
+    by_step,
+)
 from servers import payload
 from servers.daemon import free_port
 
@@ -21,109 +33,11 @@ import libcurl
 from libcurl import CSelect, Easy, MCode, MInfo, Multi, MultiError, Notify, NotSupported, Poll, Wait
 from libcurl.raw import LOADED
 
-Results = list[tuple[Easy, "BaseException | None"]]
-
 
 def needs(*version: int) -> pytest.MarkDecorator:
-    """Skip where libcurl is older; test_newer.py runs these under the newest."""
+    """Skip where libcurl is older; test_newest_libcurl.py runs these under the newest."""
     text = ".".join(map(str, version))
     return pytest.mark.skipif(version > LOADED, reason=f"libcurl {text} has it")
-
-
-# The ways to drive
-
-
-def by_run(multi: Multi) -> Results:
-    """The short way."""
-    return list(multi.run())
-
-
-def by_portable_run(multi: Multi) -> Results:
-    """The same as on a system without epoll."""
-    multi._handle.portable = True
-    return list(multi.run())
-
-
-def by_step(multi: Multi) -> Results:
-    """As an event loop does that watches one descriptor."""
-    results = []
-    poll = select.poll()
-    poll.register(multi.fileno(), select.POLLIN)
-    while len(multi):
-        assert poll.poll(10_000), "the multi has nothing more to do, and transfers in it"
-        results += multi.step()
-    return results
-
-
-def by_perform(multi: Multi) -> Results:
-    """libcurl's own way."""
-    results: Results = []
-    while multi.perform():
-        multi.poll(10_000)
-        results += taken(multi)
-    return results + taken(multi)
-
-
-def taken(multi: Multi) -> Results:
-    """What has finished, out of the multi."""
-    results = multi.info_read()
-    for easy, _ in results:
-        if easy in multi:
-            multi.remove(easy)
-    return results
-
-
-class Loop:
-    """An event loop of a user's own, on libcurl's socket and timer callbacks."""
-
-    def __init__(self) -> None:
-        self.selector = selectors.DefaultSelector()
-        self.deadline: float | None = None
-        self.told: list[tuple[int, int]] = []
-
-    def watch(self, easy: Easy | None, fd: int, what: int, assigned: object) -> None:
-        self.told.append((fd, what))
-        with contextlib.suppress(KeyError):
-            self.selector.unregister(fd)
-        if what != Poll.REMOVE:
-            self.selector.register(fd, what)  # IN and OUT are 1 and 2 for both
-
-    def time(self, milliseconds: int) -> None:
-        self.deadline = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
-
-    def turn(self, multi: Multi, seconds: float = 10) -> int:
-        """Wait for something to happen, and tell the multi; how many transfers run."""
-        if self.deadline is not None:
-            seconds = min(seconds, max(0, self.deadline - time.monotonic()))
-        running = 1
-        for key, mask in self.selector.select(seconds):
-            running = multi.socket_action(key.fd, mask)
-        if self.deadline is not None and self.deadline <= time.monotonic():
-            self.deadline = None
-            running = multi.socket_action()
-        return running
-
-    def drive(self, multi: Multi) -> Results:
-        results: Results = []
-        running = multi.socket_action()
-        while running:
-            running = self.turn(multi)
-            results += taken(multi)
-        return results + taken(multi)
-
-
-def by_socket_action(multi: Multi) -> Results:
-    """With an event loop of one's own."""
-    loop = Loop()
-    multi.set(socketfunction=loop.watch, timerfunction=loop.time)
-    try:
-        return loop.drive(multi)
-    finally:
-        loop.selector.close()
-
-
-WAYS = [by_run, by_portable_run, by_step, by_perform, by_socket_action]
-Drive = Callable[[Multi], Results]
 
 
 @pytest.fixture(params=WAYS, ids=lambda way: way.__name__)
@@ -201,7 +115,7 @@ def test_nothing_is_burnt_while_waiting(drive: Drive, http_process: Any) -> None
             multi.add(Easy(url=http_process.url + "/slow?seconds=0.4"))
         begin = time.process_time()
         assert [error for _, error in drive(multi)] == [None] * 10
-        assert time.process_time() - begin < 0.1
+        assert time.process_time() - begin < 0.2  # of 0.4
 
 
 def test_more_than_1024_descriptors_are_no_problem(drive: Drive, http_process: Any) -> None:
@@ -216,7 +130,7 @@ def test_more_than_1024_descriptors_are_no_problem(drive: Drive, http_process: A
                 multi.add(Easy(url=http_process.url + "/slow?seconds=0.3"))
             begin = time.process_time()
             results = dict(drive(multi))
-            assert time.process_time() - begin < 0.15
+            assert time.process_time() - begin < 0.2  # of 0.3
             assert list(results.values()) == [None] * 20
             assert {easy.body for easy in results} == {b"hello"}
     finally:
@@ -231,8 +145,7 @@ def test_two_thousand_transfers_run_at_once(drive: Drive, http_process: Any, scr
     script(
         f"""
         import resource, sys
-        sys.path.insert(0, sys.argv[2])
-        from server.test_multi import {drive.__name__} as drive, Easy, Multi
+        from driving import {drive.__name__} as drive, Easy, Multi
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, limits[1]), limits[1]))
         count = min(2000, limits[1] - 100)
@@ -243,7 +156,6 @@ def test_two_thousand_transfers_run_at_once(drive: Drive, http_process: Any, scr
         assert set(results.values()) == {{None}} and len(results) == count
         """,
         http_process.url + "/slow?seconds=2",
-        os.path.dirname(os.path.dirname(__file__)),
         timeout=60,
     )
     assert http_process.stats()["accepted"] == 2000
@@ -287,6 +199,9 @@ def test_a_run_that_is_left_early_loses_no_result(multi: Multi, http: Any) -> No
     assert finished == easies
 
 
+@pytest.mark.skipif(
+    sys.implementation.name == "pypy", reason="the test itself can be interrupted anywhere"
+)
 def test_interrupts_lose_no_transfer(http_process: Any, script: Any) -> None:
     # A signal comes every 0.2 ms, and most of them while there are results on their way.
     script(
@@ -559,7 +474,7 @@ def test_socket_callbacks_come_in_libcurls_order(multi: Multi, http: Any) -> Non
         os.close(fd)
 
     multi.set(socketfunction=watch, timerfunction=loop.time)
-    easy = Easy(url=http.url, forbid_reuse=True, closesocketfunction=close)
+    easy = Easy(url=http.url + "/slow?seconds=0.02", forbid_reuse=True, closesocketfunction=close)
     multi.add(easy)
     assert one(loop.drive(multi)) == (easy, None)
     (ours,) = [fd for name, fd in events if name == "closed"]
@@ -684,6 +599,7 @@ def test_a_socket_callback_that_refuses_does_no_harm(
             multi.socket_action()
             time.sleep(0.001)
         raise MultiError(MCode.ABORTED_BY_CALLBACK)  # 7.74 does not care
+    multi.set(socketfunction=None)
     multi.remove(easy)
     easy.perform()
 
@@ -1154,7 +1070,7 @@ def test_a_paused_transfer_waits_and_burns_nothing(drive: Drive, http_process: A
         multi.add(other)
         begin = time.process_time()
         assert dict(drive(multi)) == {paused: None, other: None}
-        assert time.process_time() - begin < 0.1
+        assert time.process_time() - begin < 0.3  # of 0.4
         assert calls == [5, 5]
 
 
@@ -1291,12 +1207,15 @@ def test_what_this_libcurl_lacks_names_the_version_that_has_it(multi: Multi) -> 
                 use()
 
 
-# Server push: libcurl 7.88.1's never comes, see servers/nginx.py
+# Server push: with libcurl 7.88.1 it never comes, and nginx has it up to 1.25.0
 
 
 def pushing(
     nginx: Any, answer: Callable[[Easy, Easy, Any], Any], multi: Multi
 ) -> tuple[Easy, Results]:
+    version = subprocess.run([nginx.executable, "-v"], capture_output=True, check=True).stderr
+    if tuple(map(int, re.findall(rb"\d+", version)[:3])) > (1, 25, 0):
+        pytest.skip("this nginx does not push")
     multi.set(pushfunction=answer, pipelining=2)
     easy = Easy(url=nginx.h2c_url + "/push", http_version=libcurl.HTTPVersion.V2_PRIOR_KNOWLEDGE)
     multi.add(easy)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 LOCAL = AddressPolicy(allow("127.0.0.0/8"))
 NOTHING = AddressPolicy(deny())
+FORBIDDEN = "http://192.0.2.1/"
 TELLS = libcurl.version_info().version_num >= 0x075000
 
 
@@ -309,3 +310,65 @@ def test_a_multiplexed_connection_of_another(nginx: Nginx, ca: Any) -> None:
         assert isinstance(errors[two], AddressRefused)
         multi.add(two)
         assert isinstance(dict(multi.run())[two], AddressRefused)
+
+
+def test_nothing_of_a_policy_is_left_after_a_reset(http: HTTPServer) -> None:
+    """C knew the address, and would have opened the socket by itself."""
+    opened = []
+
+    def opener(purpose: int, address: libcurl.Address) -> socket.socket:
+        opened.append(address.addr)
+        return plain(purpose, address)
+
+    with libcurl.Easy(url=http.url, sockets=LOCAL, forbid_reuse=True) as easy:
+        easy.perform()
+        easy.perform()
+        easy.reset()
+        easy.set(url=http.url, opensocketfunction=opener)
+        easy.perform()
+        assert len(opened) == 1
+        easy.set(opensocketfunction=None)
+        easy.set(sockets=LOCAL)
+        easy.perform()
+        easy.set(sockets=None)
+        easy.set(opensocketfunction=opener, forbid_reuse=True)
+        easy.perform()
+        assert len(opened) == 2
+
+
+def test_the_environments_proxies_are_back_afterwards(
+    http: HTTPServer, socks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with libcurl.Easy(url=http.url, sockets=LOCAL, forbid_reuse=True) as easy:
+        easy.perform()
+        monkeypatch.setenv("all_proxy", socks.url)
+        easy.perform()
+        with easy.duphandle() as twin:
+            for handle in (easy, twin):
+                handle.set(sockets=None)
+                handle.perform()
+    assert len(socks.requests) == 2
+
+
+def test_proxies_are_read_as_libcurl_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = AddressPolicy(allow(), proxies=["good.test:3128"])
+    for proxy in (
+        "http://evil.test#@good.test:3128",
+        "http://evil.test?@good.test:3128",
+        "http://evil.test\\@good.test:3128",
+        "http://evil.test/@good.test:3128",
+        "http://good.test:3128@evil.test",
+        "good.test:3129",
+        "good.test.:1",
+        "http://",
+    ):
+        with libcurl.Easy(url=FORBIDDEN, proxy=proxy, sockets=policy) as easy:
+            with pytest.raises(AddressRefused):
+                easy.perform()
+    monkeypatch.setenv("gopher_proxy", "http://")
+    with libcurl.Easy(url="http://127.0.0.1:1/", sockets=policy) as easy:
+        with pytest.raises(libcurl.CouldntConnect):
+            easy.perform()
+        easy.set(url="gopher://127.0.0.1:1/", sockets=policy)
+        with pytest.raises(AddressRefused, match="gopher_proxy"):
+            easy.perform()

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BULK_BUFFER (512L << 10)
+#define UPLOAD_BUFFER (64L << 10) /* libcurl's default */
+
 /* What every handle has where the user has set nothing. */
 static CURLcode set_defaults(easy *e)
 {
@@ -110,6 +113,8 @@ easy *easy_duplicate(easy *original)
     curl_easy_setopt(e->curl, CURLOPT_HEADERDATA, NULL);
     curl_easy_setopt(e->curl, CURLOPT_READDATA, stdin);
     e->maxconnects = original->maxconnects;
+    e->bulk = original->bulk;
+    e->sized = original->sized;
     e->kept = kept_copy(original->kept, e->curl);
     if(easy_set_stderr(e, original->log ? fileno(original->log) : -1)) {
       easy_free(e);
@@ -213,8 +218,12 @@ int easy_reset(easy *e)
   source_close(e);
   e->gathers = 0;
   e->opens = 0;
+  verdicts_free(e->verdicts);
+  e->verdicts = NULL;
+  e->verdicts_open = e->verdicts_check = 0;
   e->closer = 0;
   e->maxconnects = 0;
+  e->bulk = e->sized = 0;
   code = set_defaults(e);
   if(!code && e->agent)
     code = curl_easy_setopt(e->curl, CURLOPT_USERAGENT, e->agent);
@@ -273,6 +282,17 @@ int easy_begin(easy *e)
   return CURLE_OK;
 }
 
+/* A single transfer is served best by large buffers, of which only what is used takes memory; in a
+ * multi there may be thousands. What the user has chosen stays. */
+void easy_size_buffers(easy *e, int bulk)
+{
+  if(e->sized || e->bulk == bulk)
+    return;
+  curl_easy_setopt(e->curl, CURLOPT_BUFFERSIZE, bulk ? BULK_BUFFER : (long)CURL_MAX_WRITE_SIZE);
+  curl_easy_setopt(e->curl, CURLOPT_UPLOAD_BUFFERSIZE, bulk ? BULK_BUFFER : UPLOAD_BUFFER);
+  e->bulk = bulk != 0;
+}
+
 /* Begin a transfer in the private multi, as curl_easy_perform does in one of its own. */
 static CURLcode begin(easy *e)
 {
@@ -286,6 +306,7 @@ static CURLcode begin(easy *e)
       return CURLE_OUT_OF_MEMORY;
   }
   easy_detach(e);
+  easy_size_buffers(e, 1);
   if(e->maxconnects != e->steps_maxconnects) {
     curl_multi_setopt(e->steps, CURLMOPT_MAXCONNECTS, (long)e->maxconnects);
     e->steps_maxconnects = e->maxconnects;

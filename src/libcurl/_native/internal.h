@@ -26,6 +26,7 @@ easy *easy_adopt(CURL *, const char *agent);
 void easy_detach(easy *);
 easy *easy_of(CURL *);
 int easy_begin(easy *);
+void easy_size_buffers(easy *, int bulk);
 void easy_drop_steps(easy *);
 
 /* multi.c */

@@ -166,6 +166,7 @@ int multi_add(multi *m, easy *e)
     code = CURLM_ADDED_ALREADY;
   else {
     easy_drop_steps(e);
+    easy_size_buffers(e, 0);
     int outer = m->adding;
 
     m->adding = 1;

@@ -72,6 +72,8 @@ struct kept *kept_copy(const struct kept *kept, CURL *curl)
 /* LONG, VALUES and OFF_T differ in their C type, which the option's number tells. */
 static CURLcode set_number(easy *e, CURLoption option, int64_t value)
 {
+  if(option == CURLOPT_BUFFERSIZE || option == CURLOPT_UPLOAD_BUFFERSIZE)
+    e->sized = 1;
   if(option == CURLOPT_MAXCONNECTS)
     e->maxconnects = value > INT_MAX ? INT_MAX : (int)value;
   return (int)option >= CURLOPTTYPE_OFF_T

@@ -89,6 +89,8 @@ typedef struct easy {
   int sink;          /* the file that the body goes to, 0 for none */
   int file_error;    /* errno of either file */
   unsigned transfers; /* how many have begun */
+  _Bool bulk;  /* libcurl's buffers are large: right for one transfer, not for thousands at once */
+  _Bool sized; /* the user has chosen their size */
   _Bool opens; /* a Python opener is set */
   _Bool verdicts_open; /* and not asked about addresses that are in `verdicts` */
   _Bool verdicts_check; /* what the opener has opened is to be in `verdicts`, or Python is asked */
@@ -211,6 +213,7 @@ uintptr_t new_id(void);
 size_t sockets_booked(uintptr_t closer);
 void sockets_forget(uintptr_t closer);
 int socket_family(int fd);
+int environment_names_proxies(void);
 int socket_in_netns(int netns, int family, int socktype, int protocol);
 
 /* verdicts.c */

@@ -154,14 +154,17 @@ size_t collect(char *data, size_t size, size_t count, void *p)
   if(b->room - b->size < size) {
     curl_off_t length = -1;
 
-    if(b->size == 0 && !e->streams && !e->body_most)
+    if((b->size == 0 || b->data == e->first) && !e->streams && !e->body_most)
       curl_easy_getinfo(e->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    if(length >= LEND_LEAST && length <= PRESIZE_MOST && (size_t)length >= size) {
+    if(length >= LEND_LEAST && length <= PRESIZE_MOST && (size_t)length >= b->size + size) {
       char *lent = python_lend(e->id, (size_t)length);
 
       if(lent) {
-        buffer_free(e, b);
         ask_for_huge_pages(lent, (size_t)length);
+        if(b->size)
+          memcpy(lent, b->data, b->size);
+        if(b->data != e->first)
+          free(b->data);
         b->data = lent;
         b->room = (size_t)length;
         e->lent = 1;

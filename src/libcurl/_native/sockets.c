@@ -15,6 +15,7 @@
 #endif
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 uintptr_t new_id(void)
@@ -100,6 +101,21 @@ int socket_family(int fd)
   socklen_t size = sizeof(name);
 
   return getsockname(fd, (struct sockaddr *)&name, &size) ? -errno : name.ss_family;
+}
+
+/* Whether the environment, as libcurl reads it, may name a proxy. */
+int environment_names_proxies(void)
+{
+  extern char **environ;
+  char **variable = environ;
+
+  for(; variable && *variable; variable++) {
+    const char *end = strchr(*variable, '=');
+
+    if(end && end - *variable >= 6 && !strncasecmp(end - 6, "_proxy", 6))
+      return 1;
+  }
+  return 0;
 }
 
 /* Opens a socket in the network namespace that a descriptor stands for; minus errno where it fails. A

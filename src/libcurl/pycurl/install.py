@@ -22,7 +22,10 @@ MODULES = {
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Finds them by either name, also for `importlib.reload`."""
+    """Finds them by the names that programs import."""
+
+    def __init__(self) -> None:
+        self._own_specs: dict[str, ModuleSpec | None] = {}
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -32,10 +35,14 @@ class _Finder(MetaPathFinder, Loader):
         return ModuleSpec(name, self, is_package=name == "pycurl")
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return import_module(MODULES[spec.name])
+        module = import_module(MODULES[spec.name])
+        self._own_specs.setdefault(spec.name, module.__spec__)
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """It was run when it was imported by its own name."""
+        """It was run when it was imported by its own name, which it keeps."""
+        assert module.__spec__ is not None
+        module.__spec__ = self._own_specs[module.__spec__.name]
 
 
 _finder = _Finder()

@@ -83,7 +83,9 @@ class Binding:
         self.pinned = False
         #: The proxies that this transfer may use, all of them allowed.
         self.proxies: list[Proxy] = []
-        self.environment = of_environment() if tools.policies or tools.begins else {}
+        self.environment: dict[str, str] = {}
+        if (tools.policies or tools.begins) and lib.environment_names_proxies():
+            self.environment = of_environment()
         #: How many transfers there were before it.
         self.used: int = self.native.transfers
         #: The options that are the set's.
@@ -145,7 +147,7 @@ class Binding:
         native = self.native
         lib.easy_set_verdicts(native, ffi.NULL, 0, 0)
         settings = handle._settings
-        if self.pinned and _PROXY not in settings:
+        if self.tools.policies and _PROXY not in settings:
             lib.easy_set_text(native, _PROXY.id, ffi.NULL)
         if self.tools.policies and not _TELLS and _FRESH not in settings:
             lib.easy_set_number(native, _FRESH.id, 0)
@@ -221,7 +223,7 @@ class Binding:
         for name, value in variables.items():
             try:
                 self._admit(value, 0, name)
-            except AddressRefused:
+            except AddressRefused:  # not what every URL would go through
                 break
         else:
             return None
@@ -236,7 +238,10 @@ class Binding:
 
     def _admit(self, text: str | bytes, port: int, where: str) -> None:
         """A proxy that the transfer would use: refused, or noted."""
-        proxy = Proxy.parse(text).completed(port)
+        try:
+            proxy = Proxy.parse(text).completed(port)
+        except ValueError:
+            raise AddressRefused(None, None, f"this is no proxy ({where})") from None
         for policy in self.tools.policies:
             if not policy._allows_proxy(proxy):
                 reason = f"no proxy of that name is allowed ({where})"

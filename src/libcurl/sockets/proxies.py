@@ -33,7 +33,9 @@ class Proxy:
         scheme, separator, rest = text.strip().partition("://")
         if not separator:
             scheme, rest = "", scheme
-        authority = rest.partition("/")[0].rpartition("@")[2]
+        for end in "/?#\\":
+            rest = rest.partition(end)[0]
+        authority = rest.rpartition("@")[2]
         host, colon, port = authority.rpartition(":")
         if not colon or port.endswith("]"):
             host, port = authority, ""
