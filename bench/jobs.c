@@ -492,6 +492,7 @@ int main(int argc, char **argv)
   else JOB("e-lines", header_lines(url, count));
   else JOB("e-mapping", header_mapping(url, count));
   else JOB("f", connections(url, count));
+  else JOB("f-policy", connections(url, count));
   else JOB("g", many(url, count, parameter ? parameter : AT_A_TIME, 0, 0));
   else JOB("h", many(url, count, parameter ? parameter : AT_A_TIME, 0, 0));
   else JOB("h2", many(url, count, AT_A_TIME, CURL_HTTP_VERSION_2TLS, 0));

@@ -99,6 +99,13 @@ JOBS = (
         instructions=(100, 600),
     ),
     Job(
+        "f-policy",
+        "the same, and an AddressPolicy of ours",
+        1500,
+        limit=1.236,  # 3 percent more
+        instructions=(100, 600),
+    ),
+    Job(
         "g",
         "10,000 GETs, 100 at a time",
         10_000,

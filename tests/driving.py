@@ -65,7 +65,7 @@ class Loop:
         self.told.append((fd, what))
         with contextlib.suppress(KeyError):
             self.selector.unregister(fd)
-        if what != Poll.REMOVE:
+        if what in (Poll.IN, Poll.OUT, Poll.INOUT):
             self.selector.register(fd, what)  # IN and OUT are 1 and 2 for both
 
     def time(self, milliseconds: int) -> None:

@@ -91,21 +91,25 @@ def header_mapping(url: str, count: int, _: int) -> dict[str, int]:
     return {"bytes": received, "lines": lines}
 
 
-def connections(url: str, count: int, _: int) -> int:
+def open_socket(purpose: int, address: Any) -> socket.socket:
+    """An opener as anybody would write it."""
+    return socket.socket(address.family, address.socktype, address.protocol)
+
+
+def connections(url: str, count: int, _: int, policy: bool = False) -> int:
     """A new connection per request, three callbacks."""
+    callbacks: dict[str, Any] = {
+        "opensocketfunction": open_socket,
+        "sockoptfunction": lambda fd, purpose: 0,
+        "closesocketfunction": os.close,
+    }
+    if policy:
+        from libcurl.sockets import AddressPolicy, Callbacks, allow
 
-    def opener(purpose: int, address: Any) -> socket.socket:
-        return socket.socket(address.family, address.socktype, address.protocol)
-
+        public = AddressPolicy.public_only(allow("127.0.0.1"))
+        callbacks = {"sockets": public | Callbacks(**callbacks)}
     received = 0
-    with libcurl.Easy(
-        url=url,
-        useragent=AGENT,
-        forbid_reuse=True,
-        opensocketfunction=opener,
-        sockoptfunction=lambda fd, purpose: 0,
-        closesocketfunction=os.close,
-    ) as easy:
+    with libcurl.Easy(url=url, useragent=AGENT, forbid_reuse=True, **callbacks) as easy:
         for _ in range(count):
             received += len(easy.fetch())
     return received
@@ -191,6 +195,7 @@ JOBS: dict[str, Any] = {
     "e-lines": header_lines,
     "e-mapping": header_mapping,
     "f": connections,
+    "f-policy": lambda url, count, n: connections(url, count, n, policy=True),
     "g": many,
     "h": asyncio,
     "h-uvloop": uvloop,

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncMulti"]
 
-#: How much of a streamed body waits in memory before its transfer is paused, in bytes.
-STREAM_MOST = 1 << 18
+_STREAM_MOST = lib.STREAM_MOST
 
 
 class AsyncMulti:
@@ -140,7 +139,7 @@ class AsyncMulti:
         handle = easy._handle
         arrived = asyncio.Event()
         try:
-            handle.body_most = STREAM_MOST
+            handle.body_most = _STREAM_MOST
             multi.streams[easy._id] = handle, arrived
             ending.add_done_callback(lambda _: arrived.set())
             while True:

@@ -147,6 +147,16 @@ def python_lend(easy: int, size: int) -> Any:
     return ffi.NULL if handle is None else handle._lend(size)
 
 
+@ffi.def_extern(error=1, onerror=failed)
+def python_flush(easy: int) -> int:
+    """Before more of a body is written to the user's file: what the user has written there."""
+    found = handles.get(easy)
+    handle: Any = found() if found else None
+    if handle is not None:
+        handle._flush()
+    return 0
+
+
 @ffi.def_extern(error=lib.CURL_WRITEFUNC_ERROR, onerror=failed)
 def python_interleave(easy: int, data: Any, size: int) -> int:
     """CURLOPT_INTERLEAVEFUNCTION."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from _io import BufferedReader, BufferedWriter, FileIO
-from stat import S_ISREG
+from stat import S_IMODE, S_ISREG
 
 from libcurl._native import ffi, lib
 from libcurl.engine import Engine
@@ -201,6 +201,8 @@ def save(handle: Any, target: Any) -> int:
     beside = os.path.join(folder, f".{name}.{os.getpid()}-{handle._handle.id}.part")
     try:
         with open(beside, "xb") as file:
+            if os.path.exists(path):
+                os.fchmod(file.fileno(), S_IMODE(os.stat(path).st_mode))
             size = _save_to(handle, file)
         os.replace(beside, path)
     except BaseException:

@@ -8,7 +8,7 @@ from _operator import index
 from libcurl._native import ffi, lib
 from libcurl.connections import interruptions
 from libcurl.data import save
-from libcurl.engine import _RUNNING, SLICE, Engine, _continue, _perform
+from libcurl.engine import _RUNNING, SLICE, Engine, _continue
 from libcurl.infos import Infos as View
 from libcurl.infos import getinfo, getinfo_raw
 from libcurl.options import find
@@ -179,7 +179,6 @@ class Easy(Engine):
     def _prepare_fetch(self) -> Any:
         """Where small bodies will be seen, unless there is more to do in Python than to look there."""
         self._check()
-        self._register()
         self._look_at_bodies()
         return self._view
 
@@ -202,21 +201,22 @@ class Easy(Engine):
         handle = self._handle
         if not self._collects():
             raise ValueError("a transfer with a writefunction or writedata cannot be streamed")
-        self._body = None
         if self._sockets is not None and not handle.performing:
             self._sockets.begin(self)
         code = _RUNNING
-        handle.streams = True
+        transfers = handle.transfers
         try:
-            code = _perform(handle, SLICE)
+            code = lib.easy_stream(handle, SLICE)
+            if handle.transfers == transfers:
+                self._after(code)  # it could not begin
+            self._body = None
             while True:
                 if handle.curl and handle.body.size:
                     yield self._take_body()
                 if code != _RUNNING:
                     break
-                code = _continue(handle, SLICE)
+                code = lib.easy_stream_on(handle, SLICE)
         finally:
-            handle.streams = False
             if code == _RUNNING:
                 lib.easy_abandon(handle)
                 self._after(0)

@@ -250,8 +250,7 @@ class Engine:
 
     def _closer_failed(self, exception: BaseException) -> bool:
         """A closer that was set here has raised: whether a call of this very handle will raise it."""
-        handle = self._handle
-        if not (handle.performing or handle.inside.depth):
+        if not lib.easy_inside(self._handle):
             return False
         self._failed(exception)
         return True
@@ -290,6 +289,7 @@ class Engine:
     def _look_at_bodies(self) -> None:
         """Where small bodies will be seen, unless there is more to do in Python than to look there."""
         handle = self._handle
+        self._register()  # large ones ask for memory
         if not handle.attention:
             first = lib.easy_first(handle)
             if not first:

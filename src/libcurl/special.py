@@ -186,6 +186,8 @@ def set_stream_depends(handle: Engine, option: Option, value: Any) -> None:
     """STREAM_DEPENDS(_E): another handle, which is kept alive."""
     if value is not None and not isinstance(value, Engine):
         raise option.refused(value, "another handle")
+    if value is not None:
+        value._check()
     pointer = ffi.NULL if value is None else value._handle.curl
     if value is not None and not pointer:
         raise value._error(lib.HANDLE_CLOSED)

@@ -13,7 +13,8 @@ from servers import payload
 
 import libcurl
 from libcurl import Easy
-from libcurl.aio import STREAM_MOST, AsyncMulti
+from libcurl._native import lib
+from libcurl.aio import AsyncMulti
 
 
 async def collected(multi: AsyncMulti, easy: Easy) -> bytes:
@@ -21,6 +22,7 @@ async def collected(multi: AsyncMulti, easy: Easy) -> bytes:
     return b"".join([chunk async for chunk in multi.stream(easy)])
 
 
+STREAM_MOST = lib.STREAM_MOST
 SIZES = [0, 1, 4095, 4096, 4097, 65_536, STREAM_MOST, STREAM_MOST + 1, 3_000_017]
 
 

@@ -551,7 +551,8 @@ def test_the_very_exception_of_a_callback_is_raised_and_no_other_entered(
             # What happened is over: the handle works on.
             easy.reset()
             easy.set(url=http.url + "/")
-            assert easy.fetch() == b"hello"
+            if "followlocation" not in options:  # 8.14 remembers a rewind that failed
+                assert easy.fetch() == b"hello"
         for fd in left:
             os.close(fd)
 
@@ -660,8 +661,9 @@ def test_a_list_replaced_in_a_transfer_lives_to_its_end() -> None:
         thread.start()
         wanted = [f"<reader-{n}@{'x' * 50}.test>" for n in range(20)]
 
-        def replace(line: bytes) -> None:
-            easy.set(mail_rcpt=["<somebody.else@test>"])
+        def replace(kind: int, data: bytes) -> None:
+            if data.startswith(b"RCPT TO:<reader-1@"):
+                easy.set(mail_rcpt=["<somebody.else@test>"])
 
         with Easy(
             url=f"smtp://127.0.0.1:{listener.getsockname()[1]}/",
@@ -669,7 +671,8 @@ def test_a_list_replaced_in_a_transfer_lives_to_its_end() -> None:
             mail_rcpt=wanted,
             upload=True,
             readdata=b"Subject: x\r\n\r\nhello\r\n",
-            headerfunction=replace,
+            verbose=True,
+            debugfunction=replace,
             timeout=5,
         ) as easy:
             easy.perform()

@@ -52,6 +52,7 @@ def test_a_multi_callback_that_fails_once_breaks_nothing_for_good(  # 530
     which: str, call: int, http: Any
 ) -> None:
     calls = 0
+    codes: set[int] = set()
 
     def count() -> int:
         nonlocal calls
@@ -75,17 +76,19 @@ def test_a_multi_callback_that_fails_once_breaks_nothing_for_good(  # 530
                 multi.add(easy)
                 results = loop.drive(multi)
             except MultiError as error:
-                assert error.code == libcurl.MCode.ABORTED_BY_CALLBACK
+                codes.add(error.code)
                 results = []
             if easy in multi:
                 multi.remove(easy)
             if turn == 2:
                 assert results == [(easy, None)]
     assert calls >= call
+    assert codes <= {libcurl.MCode.ABORTED_BY_CALLBACK}
 
 
 def test_a_transfer_can_be_paused_in_the_socket_callback(http: Any) -> None:  # 758
     paused: list[int] = []
+    refused: list[int] = []
     loop = Loop()
     with Multi() as multi:
 
@@ -93,7 +96,10 @@ def test_a_transfer_can_be_paused_in_the_socket_callback(http: Any) -> None:  # 
             loop.watch(easy, fd, what, assigned)
             if easy is not None and not paused:
                 paused.append(fd)
-                easy.pause()
+                try:
+                    easy.pause()
+                except libcurl.Error as error:
+                    refused.append(error.code)
 
         multi.set(socketfunction=watch, timerfunction=loop.time)
         easy = Easy(url=http.url + "/bytes/100000")
@@ -103,7 +109,11 @@ def test_a_transfer_can_be_paused_in_the_socket_callback(http: Any) -> None:  # 
         while time.monotonic() < until:
             loop.turn(multi, 0.02)
         assert paused
-        easy.unpause()
+        if refused:  # by 8.23, and nothing is paused then
+            assert refused == [Code.RECURSIVE_API_CALL]
+        else:
+            assert multi.info_read() == []
+            easy.unpause()
         assert loop.drive(multi) == [(easy, None)]
         assert easy.body == payload(100_000)
 
@@ -205,7 +215,7 @@ def test_connections_of_a_network_that_changed_are_closed(http: Any) -> None:  #
             multi.add(easy)
             by_run(multi)
         assert watch.names == ["open"]
-        multi.set(network_changed=libcurl.NWCOPT.CLEAR_CONNS)
+        multi.set(network_changed=libcurl.NetworkChanged.CLEAR_CONNS)
         multi.add(easy)
         by_run(multi)
         assert sorted(watch.names) == ["close", "open", "open"]
@@ -290,7 +300,7 @@ def test_ftp_over_a_used_connection_never_stalls(ftp: Any) -> None:
                 multi.add(easy)
                 assert drive(multi) == [(easy, None)]
                 assert easy.body == b"hello"
-            assert easy.info.num_connects == 0
+            assert easy.info.num_connects == 1  # for the data
 
 
 def test_a_refused_handle_is_told_apart_from_a_failed_transfer(http: Any) -> None:

@@ -49,6 +49,7 @@ def test_what_only_the_newest_libcurl_has_works() -> None:
         "server/test_share.py",
         "server/test_libcurl_behaviour.py",
         "lifetime/test_closers.py",
+        "lifetime/test_closer_exceptions.py",
     ],
 )
 def test_the_newest_libcurl_is_no_different(what: str) -> None:

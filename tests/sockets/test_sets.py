@@ -324,7 +324,7 @@ def test_nothing_of_a_policy_is_left_after_a_reset(http: HTTPServer) -> None:
         easy.perform()
         easy.perform()
         easy.reset()
-        easy.set(url=http.url, opensocketfunction=opener)
+        easy.set(url=http.url, opensocketfunction=opener, forbid_reuse=True)
         easy.perform()
         assert len(opened) == 1
         easy.set(opensocketfunction=None)

@@ -3,6 +3,7 @@
 size_t python_write(uintptr_t easy, char *data, size_t size);
 int python_headers(uintptr_t easy, char *lines, size_t size, size_t *sizes, size_t count);
 char *python_lend(uintptr_t easy, size_t size);
+int python_flush(uintptr_t easy);
 size_t python_interleave(uintptr_t easy, char *data, size_t size);
 size_t python_read(uintptr_t easy, char *data, size_t size);
 int python_seek(uintptr_t easy, curl_off_t offset, int origin);

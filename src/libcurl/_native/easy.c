@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <math.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,13 +76,39 @@ static easy *adopt_or_free(CURL *curl, const char *agent)
   return e;
 }
 
+char unborn;
+
+/* Answers 1 when out of memory. */
+int easy_bear(easy *e)
+{
+  CURL *curl = curl_easy_init();
+
+  if(!curl)
+    return 1;
+  e->curl = curl;
+  if(!set_defaults(e) && !curl_easy_setopt(curl, CURLOPT_USERAGENT, e->agent))
+    return 0;
+  e->curl = UNBORN;
+  curl_easy_cleanup(curl);
+  return 1;
+}
+
 /* A classic handle where there is an agent, which has to live as long. NULL: out of memory. */
 easy *easy_new(const char *agent)
 {
-  easy *e = library_init() ? NULL : adopt_or_free(curl_easy_init(), agent);
+  easy *e;
 
-  if(e && agent)
-    curl_easy_setopt(e->curl, CURLOPT_USERAGENT, agent);
+  if(library_init())
+    return NULL;
+  if(!agent)
+    return adopt_or_free(curl_easy_init(), NULL);
+  e = calloc(1, sizeof(*e));
+  if(e) {
+    guard_init(&e->inside);
+    e->curl = UNBORN;
+    e->agent = agent;
+    e->id = new_id();
+  }
   return e;
 }
 
@@ -155,7 +182,7 @@ int easy_close(easy *e)
   CURL *curl;
   int refusal;
 
-  if(guard_forked(&e->inside)) {
+  if(guard_forked(&e->inside) || e->curl == UNBORN) {
     /* The connections belong to the parent, which a goodbye from here would confuse. */
     e->curl = NULL;
     return 0;
@@ -359,7 +386,9 @@ static int step(easy *e, int milliseconds, CURLcode *result)
   }
   message = curl_multi_info_read(e->steps, &queued);
   *result = message ? message->data.result : CURLE_FAILED_INIT;
-  if(!*result)
+  if(*result)
+    ready(e); /* what came before the failure */
+  else
     slice_ends(e, result);
   return 0;
 }
@@ -374,13 +403,13 @@ static int finish(easy *e, CURLcode result)
   if(!result)
     e->error[0] = 0; /* of an address that failed before another one worked */
   e->performing = e->stopped = 0;
+  if(e->streams)
+    e->streams = e->body_most = 0;
   easy_leave(e);
   return (int)result;
 }
 
-/* A transfer, in slices of at most `milliseconds`: HANDLE_RUNNING means easy_continue, at once, from
- * the same thread. Meanwhile the handle stays entered. */
-int easy_perform(easy *e, int milliseconds)
+static int start(easy *e)
 {
   CURLcode result;
   int refusal = easy_enter(e);
@@ -393,18 +422,60 @@ int easy_perform(easy *e, int milliseconds)
   }
   e->performing = 1;
   result = begin(e);
-  return result ? finish(e, result) : easy_continue(e, milliseconds);
+  return result ? finish(e, result) : 0;
+}
+
+/* A transfer, in slices of at most `milliseconds`: HANDLE_RUNNING means easy_continue, at once, from
+ * the same thread. Meanwhile the handle stays entered. */
+int easy_perform(easy *e, int milliseconds)
+{
+  int code = start(e);
+
+  return code ? code : easy_continue(e, milliseconds);
 }
 
 int easy_continue(easy *e, int milliseconds)
 {
   CURLcode result;
-  int running;
+  int running = step(e, milliseconds, &result);
 
-  if(guard_elsewhere(&e->inside))
-    return HANDLE_BUSY; /* a stream, iterated by another thread */
-  running = step(e, milliseconds, &result);
   return running ? running : finish(e, result);
+}
+
+/* The same for a body that is taken in pieces: HANDLE_RUNNING may mean that there is one. Between the
+ * pieces nobody is inside, and any thread may go on (easy_stream_on). */
+int easy_stream(easy *e, int milliseconds)
+{
+  int code = start(e);
+
+  if(code)
+    return code;
+  e->streams = 1;
+  e->body_most = STREAM_MOST;
+  code = easy_continue(e, milliseconds);
+  if(code == HANDLE_RUNNING)
+    easy_leave(e);
+  return code;
+}
+
+int easy_stream_on(easy *e, int milliseconds)
+{
+  int code = easy_enter(e);
+
+  if(code)
+    return code;
+  if(!e->performing) {
+    easy_leave(e);
+    return CURLE_ABORTED_BY_CALLBACK;
+  }
+  if(e->paused) {
+    e->paused = 0;
+    code = curl_easy_pause(e->curl, CURLPAUSE_CONT);
+  }
+  code = code ? finish(e, (CURLcode)code) : easy_continue(e, milliseconds);
+  if(code == HANDLE_RUNNING)
+    easy_leave(e);
+  return code;
 }
 
 /* easy_perform for a small body, where Python has nothing else to do: its size, at e->first. -1 where
@@ -419,9 +490,19 @@ int64_t easy_fetch(easy *e)
   return -1;
 }
 
-/* Give up a transfer that easy_perform has left running. */
+/* Give up a transfer that easy_perform or easy_stream has left running. */
 void easy_abandon(easy *e)
 {
+  if(e->streams) {
+    int refusal;
+
+    while((refusal = easy_enter(e)) == HANDLE_BUSY) /* somebody looks at the body */
+      sched_yield();
+    if(refusal)
+      return;
+  }
+  else if(guard_elsewhere(&e->inside))
+    return;
   if(e->performing)
     finish(e, CURLE_ABORTED_BY_CALLBACK);
 }

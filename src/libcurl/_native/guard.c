@@ -54,6 +54,9 @@ int guard_elsewhere(const guard *inside)
   return __atomic_load_n(&inside->thread, __ATOMIC_RELAXED) != &this_thread;
 }
 
+/* Whether this thread is. */
+int easy_inside(const easy *e) { return !guard_elsewhere(&e->inside); }
+
 void guard_leave(guard *inside)
 {
   if(--inside->depth == 0)
@@ -67,7 +70,7 @@ int easy_enter_again(easy *e)
 
   if(refusal)
     return refusal;
-  if(!e->curl)
+  if(!e->curl || (e->curl == UNBORN && easy_bear(e)))
     refusal = HANDLE_CLOSED;
   else if(e->joined)
     refusal = guard_enter(&e->joined->inside);

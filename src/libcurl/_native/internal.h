@@ -23,6 +23,12 @@ int easy_enter_again(easy *);
 
 /* easy.c */
 easy *easy_adopt(CURL *, const char *agent);
+
+/* Stands for the CURL of a classic handle until it is first entered: one that is made and closed again
+ * needs none. */
+extern char unborn;
+#define UNBORN ((CURL *)&unborn)
+int easy_bear(easy *);
 void easy_detach(easy *);
 easy *easy_of(CURL *);
 int easy_begin(easy *);
@@ -77,6 +83,7 @@ void connected_forget(curl_socket_t);
 /* Before Python is entered: whether the transfer is to go on, with all delivered that was gathered. */
 static inline int ready(easy *e)
 {
+  e->touched = 1;
   return e->line_count || (e->gathers && e->body.size) ? deliver(e) : !e->stopped;
 }
 

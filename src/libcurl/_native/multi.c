@@ -143,6 +143,10 @@ static int enter_both(multi *m, easy *e)
 
   if(!refusal) {
     refusal = e->curl ? guard_enter(&e->inside) : HANDLE_CLOSED;
+    if(!refusal && e->curl == UNBORN && easy_bear(e)) {
+      guard_leave(&e->inside);
+      refusal = HANDLE_CLOSED;
+    }
     if(refusal)
       multi_leave(m);
   }

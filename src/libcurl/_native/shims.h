@@ -30,6 +30,9 @@ typedef struct buffer {
 /* What easy_fetch has room for without ado. */
 enum { FIRST_ROOM = 16384 };
 
+/* How much of a body that is taken in pieces waits in memory before its transfer is paused. */
+enum { STREAM_MOST = 1 << 18 };
+
 /* How long libcurl is left alone before Python may look at signals, in milliseconds. */
 enum { SLICE = 100 };
 
@@ -105,7 +108,8 @@ typedef struct easy {
   _Bool pending; /* in the multi's list of those with something to deliver */
   _Bool refused; /* a callback refused what was gathered for it */
   _Bool paused;  /* because of body_most */
-  _Bool streams; /* what arrives is taken in pieces: perform comes back with each */
+  _Bool streams; /* what arrives is taken in pieces: easy_stream comes back with each */
+  _Bool touched; /* Python has had control: what it has written to the sink's file goes first */
   _Bool attached; /* in the private multi */
   _Bool performing; /* inside easy_perform */
   _Bool closing; /* close() was called in a callback */
@@ -123,6 +127,7 @@ int library_init(void);
 int easy_enter(easy *);
 int easy_idle(easy *);
 void easy_leave(easy *);
+int easy_inside(const easy *);
 
 /* easy.c */
 easy *easy_new(const char *agent);
@@ -133,6 +138,8 @@ void easy_renounce(easy *);
 int easy_reset(easy *);
 int easy_perform(easy *, int milliseconds);
 int easy_continue(easy *, int milliseconds);
+int easy_stream(easy *, int milliseconds);
+int easy_stream_on(easy *, int milliseconds);
 char *easy_first(easy *);
 int64_t easy_fetch(easy *);
 void easy_abandon(easy *);

@@ -110,7 +110,7 @@ void sinks_begin(easy *e)
   }
   e->lines.size = 0;
   e->line_count = 0;
-  e->paused = e->refused = 0;
+  e->paused = e->refused = e->touched = 0;
   e->source_at = 0;
   e->file_error = 0;
 }
@@ -192,6 +192,8 @@ size_t gather_body(easy *e, char *data, size_t size)
 /* CURLOPT_HEADERFUNCTION: lines, until the empty one that ends a block. */
 size_t gather_line(easy *e, char *data, size_t size)
 {
+  if(!e->line_count && e->gathers && e->body.size && !deliver(e)) /* of trailers */
+    return CURL_WRITEFUNC_ERROR;
   if(e->line_count == e->line_room) {
     size_t room = e->line_room ? 2 * e->line_room : 32;
     size_t *sizes = realloc(e->line_sizes, room * sizeof(*sizes));
@@ -216,6 +218,7 @@ int deliver(easy *e)
 {
   int done = 1;
 
+  e->touched = 1;
   if(e->line_count && !e->stopped) {
     size_t count = e->line_count;
 
@@ -272,6 +275,11 @@ static size_t to_file(char *data, size_t size, size_t count, void *p)
 
   if(e->stopped)
     return CURL_WRITEFUNC_ERROR;
+  if(e->touched) {
+    e->touched = 0;
+    if(python_flush(e->id))
+      return CURL_WRITEFUNC_ERROR;
+  }
   while(left) {
     ssize_t done = write(e->sink, data, left);
 
@@ -339,6 +347,8 @@ static size_t from_source(char *to, size_t size, size_t count, void *p)
     e->file_error = errno;
     return CURL_READFUNC_ABORT;
   }
+  if(!done && left > 0)
+    return CURL_READFUNC_ABORT; /* the file has shrunk: the server would wait for the rest */
   e->source_at += done;
   return (size_t)done;
 }

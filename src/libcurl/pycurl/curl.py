@@ -38,6 +38,7 @@ _info_text = lib.easy_info_text
 _string = ffi.string
 _new = lib.easy_new
 _end = lib.easy_close
+_idle = lib.easy_idle
 _free = lib.easy_free
 _owned = ffi.gc
 # Slots of the engine's, set without the detour of a class that has a __delattr__.
@@ -211,7 +212,7 @@ class Curl(Attributes, WebSocketMethods, Engine):
             if self._settings:
                 self._settings = {}
             return
-        code = handle.curl and lib.easy_idle(handle)
+        code = handle.curl and _idle(handle)
         if code and code != lib.HANDLE_FORKED:
             raise refused(code, "curl", "close")
         for exception in self._close():
@@ -224,13 +225,17 @@ class Curl(Attributes, WebSocketMethods, Engine):
         try:
             handle = self._handle
         except AttributeError:
-            return
+            return  # a constructor that failed
         if handle.curl:
-            code = lib.easy_idle(handle)
-            if code and code != lib.HANDLE_FORKED:
+            if not self._busy:
+                code = _end(handle)
+            else:
+                code = _idle(handle)
+                if not code or code == lib.HANDLE_FORKED:
+                    super().__del__()
+                    return
+            if code:
                 report(refused(code, "curl", "__del__"), self)
-                return
-            super().__del__()
 
     def duphandle(self) -> Self:
         """A new handle with the same options, callables and attributes."""
@@ -251,7 +256,7 @@ class Curl(Attributes, WebSocketMethods, Engine):
 
     def _check(self, method: str = "setopt") -> None:
         """Whether the handle can be used: open, not performing, in no other thread."""
-        code = lib.easy_idle(self._handle)
+        code = _idle(self._handle)
         if code:
             self._refuse(code, method)
 
@@ -305,7 +310,7 @@ class Curl(Attributes, WebSocketMethods, Engine):
         # The short way, for an option that has been set the long way.
         if use_memoryview is None:
             kind = type(value)
-            if kind is int:
+            if kind is int or kind is bool:
                 if option in _numbers and not _set_number(self._handle, option, value):
                     self._settings[_numbers[option]] = value
                     return
@@ -317,15 +322,14 @@ class Curl(Attributes, WebSocketMethods, Engine):
                         return
             elif kind is list and option in _lists and value:
                 try:
-                    data = ("\0".join(value) + "\0").encode("ascii")
+                    joined = "\0".join(value)
+                    if joined.count("\0") < len(value):
+                        data = joined.encode("ascii") + b"\0"
+                        if not _set_list(self._handle, option, data, len(data)):
+                            self._settings[_lists[option]] = value[:]
+                            return
                 except (TypeError, UnicodeEncodeError):
                     pass
-                else:
-                    if data.count(b"\0") == len(value) and not _set_list(
-                        self._handle, option, data, len(data)
-                    ):
-                        self._settings[_lists[option]] = value[:]
-                        return
         self._setopt(option, value, use_memoryview)
 
     def _setopt(self, number: int, value: Any, use_memoryview: bool | None) -> None:

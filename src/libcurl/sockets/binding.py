@@ -10,14 +10,14 @@ connection that was checked, and its ends are remembered for the requests to fol
 
 from __future__ import annotations
 
-import os
-from _socket import AF_INET, AF_INET6, AF_UNIX, SOCK_CLOEXEC, socket
+from _socket import AF_INET, AF_INET6, AF_UNIX
 
 from libcurl._native import ffi, lib
 from libcurl.address import _family, _pack
 from libcurl.errors import NotSupported, needs
 from libcurl.options import by_name
 from libcurl.raw import LOADED, LOADED_TEXT
+from libcurl.sockets.opening import destination, dispose, open_plain, peer_of
 from libcurl.sockets.policy import AddressRefused, place
 from libcurl.sockets.proxies import Proxy, for_url, of_environment
 from libcurl.sockets.scopes import plain
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 _BAD: int = lib.CURL_SOCKET_BAD
 _IPCXN = lib.CURLSOCKTYPE_IPCXN
 _APPROVED_MOST = 1024
-_IPPROTO_MPTCP = 262
 
 _OPENER = by_name["opensocketfunction"]
 _TUNER = by_name["sockoptfunction"]
@@ -78,8 +77,7 @@ class Binding:
         self.by_default = by_default
         #: The latest refusal; C knows whether it counts (`refusing`).
         self.refusal: AddressRefused | None = None
-        #: Whether proxies were seen to, and CURLOPT_PROXY set to something of ours where the user
-        #: has not.
+        #: Whether proxies were seen to: CURLOPT_PROXY is ours where the user has not set it.
         self.pinned = False
         #: The proxies that this transfer may use, all of them allowed.
         self.proxies: list[Proxy] = []
@@ -135,7 +133,9 @@ class Binding:
         if _REQUEST in self.options:
             handle._set_callback(_REQUEST, self.request)
         if len(tools.policies) == 1 and not tools.requests:
-            lib.easy_set_verdicts(self.native, tools.policies[0]._allowed, opens, checks)
+            code = lib.easy_set_verdicts(self.native, tools.policies[0]._allowed, opens, checks)
+            if code:
+                raise handle._error(code)
 
     def remove(self, handle: Engine) -> None:
         """Take back what was set."""
@@ -190,7 +190,9 @@ class Binding:
             )
         if _scheme_and_host(handle)[0] == "file":
             raise AddressRefused(None, None, "a file has no address")
-        lib.easy_set_number(self.native, _FRESH.id, 1)
+        code = lib.easy_set_number(self.native, _FRESH.id, 1)
+        if code:
+            raise handle._option_error(code, _FRESH, 1)
 
     def may_use_proxy(self, handle: Engine) -> bool:
         """Whether the transfer about to begin may go through a proxy."""
@@ -203,7 +205,7 @@ class Binding:
         """Refuse proxies that are not allowed, see to it that no others are used."""
         settings = handle._settings
         self.proxies = []
-        self.pinned = True
+        self.pinned = False
         if settings.get(_PRE_PROXY):
             self._admit(settings[_PRE_PROXY], 0, "pre_proxy")
         if _PROXY in settings:
@@ -211,9 +213,16 @@ class Binding:
                 self._admit(settings[_PROXY], settings.get(_PROXYPORT, 0), "proxy")
         elif self.environment:
             pin = self._of_environment(handle)
-            lib.easy_set_text(self.native, _PROXY.id, ffi.NULL if pin is None else pin)
+            self._pin(handle, ffi.NULL if pin is None else pin)
         else:
-            lib.easy_set_text(self.native, _PROXY.id, b"")
+            self._pin(handle, b"")
+        self.pinned = True
+
+    def _pin(self, handle: Engine, proxy: Any) -> None:
+        """CURLOPT_PROXY, which the user has not set."""
+        code = lib.easy_set_text(self.native, _PROXY.id, proxy)
+        if code:
+            raise handle._option_error(code, _PROXY, None)
 
     def _of_environment(self, handle: Engine) -> Any:
         """What CURLOPT_PROXY is to be: b"" for no proxy, None to leave it to libcurl."""
@@ -261,7 +270,7 @@ class Binding:
             return _BAD
         given = None if tools.opener is None else tools.opener(purpose, address)
         if given is None:
-            given = _socket(address)
+            given = open_plain(address)
         if not tools.faithful and tools.policies:
             given = self._checked(purpose, address, asked, given)
         if tools.logs and given != _BAD:
@@ -272,13 +281,13 @@ class Binding:
     def open_unchecked(self, purpose: int, address: Address) -> Any:
         """OPENSOCKETFUNCTION; about what it does not know, C asks the policy afterwards."""
         given = self.tools.opener(purpose, address)  # type: ignore[misc]
-        return _socket(address) if given is None else given
+        return open_plain(address) if given is None else given
 
     def judge(self, fd: int, purpose: int, address: Any, asked: Any) -> bool:
         """Whether a socket may be used; `address` and `asked` are struct curl_sockaddr."""
         raw = ffi.buffer(ffi.addressof(address, "addr"), address.addrlen)[:]
         before = ffi.buffer(ffi.addressof(asked, "addr"), asked.addrlen)[:]
-        peer = _peer(fd)
+        peer = peer_of(fd)
         if not self._allowed(purpose, raw if peer is None else peer, before):
             return False
         if peer is None and address.family == family_of(raw):
@@ -293,10 +302,10 @@ class Binding:
             return given
         allowed = False
         try:
-            allowed = self._allowed(purpose, _destination(given, address), asked)
+            allowed = self._allowed(purpose, destination(given, address), asked)
         finally:
             if not allowed:
-                _dispose(given)
+                dispose(given)
         return given if allowed else _BAD
 
     def _allowed(self, purpose: int, raw: bytes, asked: bytes) -> bool:
@@ -335,7 +344,7 @@ class Binding:
         """SOCKOPTFUNCTION."""
         tools = self.tools
         if purpose != _IPCXN:
-            peer = _peer(fd)
+            peer = peer_of(fd)
             if peer is not None and not self._allowed(_IPCXN, peer, peer):
                 assert self.refusal is not None
                 raise self.refusal
@@ -443,45 +452,6 @@ def without_secrets(url: str) -> str:
         rest = rest.partition(mark)[0]
     authority, slash, path = rest.partition("/")
     return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
-
-
-def _socket(address: Address) -> int:
-    """socket(2), as libcurl does it: a family that the system lacks is one to pass over."""
-    protocol = 0 if address.family == AF_UNIX else address.protocol
-    try:
-        return socket(address.family, address.socktype | SOCK_CLOEXEC, protocol).detach()
-    except OSError as error:
-        if address.protocol == _IPPROTO_MPTCP:
-            raise OSError(error.errno, f"SocketOptions(mptcp=True): {error.strerror}") from None
-        return _BAD
-
-
-def _destination(given: Any, address: Address) -> bytes:
-    """Where a socket leads: to its peer if it has one, else to where libcurl will connect it."""
-    try:
-        peer = _peer(given if isinstance(given, int) else given.fileno())
-    except (AttributeError, OSError, TypeError):
-        return address._raw  # it is no socket, and will be refused for that
-    return address._raw if peer is None else peer
-
-
-def _peer(fd: int) -> bytes | None:
-    """The struct sockaddr of a connected socket's other end."""
-    sock = socket(fileno=fd)
-    try:
-        peer = sock.getpeername()
-    except OSError:
-        return None
-    finally:
-        sock.detach()
-    return _pack(peer) if peer else _family(AF_UNIX)
-
-
-def _dispose(given: Any) -> None:
-    if isinstance(given, int):
-        os.close(given)
-    else:
-        given.close()
 
 
 def _reported(host: str, port: int) -> bytes:
