@@ -1,11 +1,13 @@
 # Every target does its own set-up: what it needs from apt (tools/apt-packages.sh), a virtual
 # environment in .venv, the extension in place, built again when its sources change.
 #   make test ARGS="-k redirect"                   arguments for pytest
+#   make test JOBS=0                               in one process; most of the time tests wait
 #   make test PYTHON=python3.13 VENV=.venv-3.13    another Python, beside the default one
 
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+JOBS ?= 4
 URL ?=
 CELL ?=
 
@@ -20,7 +22,10 @@ demo: $(VENV)/built ## show the socket callbacks at work (URL=https://... for a 
 	$(bin)/python examples/demo.py $(URL)
 
 test: $(VENV)/built $(VENV)/apt-test $(VENV)/pip-test ## the test suite, without the long tests
-	$(bin)/pytest $(ARGS)
+	$(bin)/pytest -n $(JOBS) $(ARGS)
+
+conformance: $(VENV)/built $(VENV)/apt-test $(VENV)/apt-packaging ## pycurl's own test suite, against the drop-in
+	$(bin)/python tests/conformance/run.py $(ARGS)
 
 slow: $(VENV)/built $(VENV)/apt-test $(VENV)/apt-packaging $(VENV)/pip-test $(VENV)/pip-packaging ## the long tests: packaging
 	$(bin)/pytest -m slow $(ARGS)
@@ -75,6 +80,6 @@ $(VENV)/measured: $(VENV)/pip-build $(VENV)/apt-bench $(VENV)/pip-bench $(source
 	@touch $@
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow stress check bench matrix wheel clean
+.PHONY: help demo test conformance slow stress check bench matrix wheel clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(VENV)/venv $(VENV)/pip-% $(VENV)/apt-%

@@ -52,7 +52,7 @@ def _ratios(jobs: dict[str, Any], path: pathlib.Path) -> None:
             for client, found in jobs.get(job.name, {}).items()
             if client in ("native", "dropin", "pycurl") and found.get(key)
         }
-        if row:
+        if row and (job.limit or job.no_slower_than):
             rows.append((job, row))
     if not rows:
         return
@@ -86,7 +86,8 @@ def _asyncio(jobs: dict[str, Any], path: pathlib.Path) -> None:
         names = [_NAMES.get(client, client) for client in clients]
         axes.barh(names, values, color=[_COLOURS[client] for client in clients])
         axes.invert_yaxis()
-        axes.set_xlabel("CPU per request, microseconds")
+        axes.set_xscale("log")
+        axes.set_xlabel("CPU per request, microseconds (logarithmic)")
         axes.set_title({"h": "asyncio, 100 at a time", "h2": "the same over HTTP/2"}[name])
     if drawn:
         _save(figure, path)

@@ -27,6 +27,7 @@ WORK = CACHE / "matrix"
 OLDEST = "7.74.0"
 NEWEST = "8.23.0"
 IGNORED = ("tests/abi", "tests/server/test_servers.py")
+JOBS = os.environ.get("JOBS", "4")
 
 
 class Host:
@@ -136,7 +137,8 @@ class Cell:
             return "imports and fetches"
         report = self.machine.venvs / f"{self.name}.xml"
         ignored = [f"--ignore={path}" for path in IGNORED]
-        pytest: list[str | Path] = [bin / "pytest", "-q", *ignored, f"--junitxml={report}"]
+        pytest: list[str | Path] = [bin / "pytest", "-q", "-n", JOBS, *ignored]
+        pytest.append(f"--junitxml={report}")
         self.machine.run(*pytest, **environment)
         return self._counts()
 

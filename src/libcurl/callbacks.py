@@ -97,9 +97,7 @@ def integer(value: object, none: int, source: str) -> int:
     try:
         number = index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(
-            f"{source} returned {type(value).__name__}, expected int or None"
-        ) from None
+        raise TypeError(f"{source} returned {type(value).__name__}, expected int or None") from None
     if not -0x80000000 <= number <= 0xFFFFFFFF:
         raise OverflowError(f"{source} returned {number}, which is no C int")
     return number if number < 0x80000000 else number - 0x100000000

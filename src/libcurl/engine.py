@@ -465,7 +465,9 @@ class Engine:
             self._settings = settings.copy()
         return True
 
-    def _set_batch(self, batch: list[tuple[Option, Any]], settings: list[int], texts: bytes) -> None:
+    def _set_batch(
+        self, batch: list[tuple[Option, Any]], settings: list[int], texts: bytes
+    ) -> None:
         code = _set_packed(self._handle, settings, len(batch), texts)
         done = len(batch) if not code else 0 if code in REFUSALS else self._handle.done
         for option, value in batch[:done]:

@@ -46,7 +46,7 @@ interrupt()
 try:
     easy.perform()
 except KeyboardInterrupt:
-    assert late() < 0.2, late()
+    assert late() < 1, late()
 else:
     raise AssertionError
 # And it is over: the handle works on.
@@ -75,7 +75,7 @@ interrupt()
 try:
     easy.perform()
 except KeyboardInterrupt:
-    assert late() < 0.2, late()
+    assert late() < 1, late()
 else:
     raise AssertionError
 """,
@@ -110,7 +110,7 @@ interrupt(0.1)
 try:
     easy.perform()
 except KeyboardInterrupt:
-    assert late() < 0.2, late()
+    assert late() < 1, late()
 else:
     raise AssertionError
 assert easy.info.size_download_t > 1 << 20
@@ -210,7 +210,7 @@ interrupt()
 try:
     easy.perform()
 except Stop:
-    assert late() < 0.2
+    assert late() < 1
 assert seen == [url, libcurl.Code.RECURSIVE_API_CALL], seen
 easy.set(url=sys.argv[2])
 assert easy.fetch() == b"hello"
@@ -233,7 +233,7 @@ try:
     easy.perform()
 except libcurl.Error as error:
     assert error.code == libcurl.Code.ABORTED_BY_CALLBACK, error
-    assert late() < 0.2
+    assert late() < 1
 else:
     raise AssertionError
 assert easy.closed and len(seen) == 1
@@ -272,7 +272,7 @@ def test_the_default_sigint_of_a_real_ctrl_c_kills_a_script(http: Any) -> None:
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=10)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 3
     assert process.returncode in (1, -signal.SIGINT, 130)
     assert "KeyboardInterrupt" in err
     http.clear()
@@ -285,4 +285,4 @@ def test_waiting_costs_no_processor(http: Any) -> None:
         before = os.times()
         easy.perform()
         after = os.times()
-    assert after.user + after.system - before.user - before.system < 0.05
+    assert after.user + after.system - before.user - before.system < 0.15

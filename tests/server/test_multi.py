@@ -358,7 +358,7 @@ def test_ctrl_c_ends_a_wait(way: str, thread: str, http: Any, script: Any) -> No
         thread,
         http.url + "/stall",
     )
-    assert float(out) < 0.25
+    assert float(out) < 1
 
 
 # perform, poll, and what belongs to them

@@ -538,8 +538,9 @@ class Curl(Attributes, WebSocketMethods, Engine):
         if code:
             self._refuse(code, "perform")
         writes = _WRITEFUNCTION in self._callbacks
+        gathers = handle.gathers
         if writes:
-            gathers, handle.gathers = handle.gathers, False
+            handle.gathers = False
         try:
             self.perform()
             return self._take_body()
