@@ -1,4 +1,4 @@
-"""The private base of the easy handles of both faces: options, transfers, lifetime.
+"""The private base of the easy handles of both faces: lifetime, transfers, connections.
 
 What libcurl points to on behalf of a handle has one owner: lists, the error buffer and the collected
 body belong to the C part (`_native/shims.h`, struct easy), buffers and objects of Python to `_kept`,
@@ -14,28 +14,23 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from _io import BytesIO
 from _weakref import ref
 
 from libcurl import connections
 from libcurl._native import ffi, lib
 from libcurl.callbacks import handles, integer, report
 from libcurl.connections import Closer, ConnectionCache
-from libcurl.errors import REFUSALS, Error, NotSupported, easy_error, refusal
-from libcurl.options import BLOB, LIST, METHODS, NUMBER, SPECIAL, TEXT, Option, by_name
-from libcurl.raw import LOADED_TEXT
+from libcurl.errors import REFUSALS, Error, easy_error, refusal
+from libcurl.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    # What was set, by name; the same for C, as list and bytes or packed; the same by option.
-    Memo = list[Any]
-
     from libcurl.multi_engine import MultiEngine
+    from libcurl.options import Option
     from libcurl.share_engine import ShareEngine
-    from libcurl.sockets.binding import Binding
 
 SLICE: int = lib.SLICE
 
@@ -43,80 +38,34 @@ SLICE: int = lib.SLICE
 _perform = lib.easy_perform
 _continue = lib.easy_continue
 _RUNNING = lib.HANDLE_RUNNING
-_reset = lib.easy_reset
-_set_packed = lib.easy_set_many
 _unpack = ffi.unpack
-_REPLACED = 0  # no option's number
-
-#: Where callables are kept, by name of the option. The closer is not among them.
-SLOTS = tuple(
-    f"_{name}"
-    for name in """
-    writefunction headerfunction readfunction seekfunction ioctlfunction debugfunction progressfunction
-    xferinfofunction opensocketfunction sockoptfunction prereqfunction resolver_start_function
-    trailerfunction ssl_ctx_function ssh_keyfunction ssh_hostkeyfunction fnmatch_function
-    chunk_bgn_function chunk_end_function interleavefunction hstsreadfunction hstswritefunction
-    """.split()
-)
 
 
-#: Settings of a handle that has none: ten thousand idle handles need not each have a dict.
-_NOTHING: dict[Option, Any] = type(type.__dict__)({})  # type: ignore[assignment]
-
-
-class Functions:
-    """The callables of a handle, where the handle does not hold them itself."""
-
-    __slots__ = SLOTS
-
-
-class Engine:
+class Engine(Settings):
     """An easy handle (CURL). Each face derives its own class from this one."""
 
     __slots__ = (
         "__weakref__",
-        "_body",
         "_cache",
-        "_callbacks",
-        "_closer",
         "_exception",
-        "_handle",
         "_id",
-        "_kept",
         "_lent",
-        "_memo",
         "_multi",
-        "_settings",
         "_share",
-        "_sockets",
         "_view",
     )
 
-    #: What the face calls such a handle in its messages.
-    _kind = "Easy handle"
     #: What makes a handle a classic one (`_native/shims.h`).
     _agent = ffi.NULL
     #: Whether a socket is refused whose family is not that of the address.
     _checks_sockets = True
-    #: How the face sets options that take a callback or an object, by name.
-    _special: dict[str, Callable[[Any, Option, Any], None]]
 
-    _handle: Any
-    _body: bytes | None
     _cache: ConnectionCache | None
-    _callbacks: tuple[Option, ...]
-    _closer: Closer | None
     _exception: BaseException | None
-    #: Hook: what holds the callables (the handle itself, in a face that needs that).
-    _functions: Any
-    _kept: dict[int, Any] | None
     _lent: bytes | None
-    _memo: Memo | None
     _multi: MultiEngine | None
-    _settings: dict[Option, Any]
     _share: ShareEngine | None
     _view: Any
-    _sockets: Binding | None
 
     # -- Life ------------------------------------------------------------------------------------
 
@@ -410,259 +359,6 @@ class Engine:
         """Hook: the face's exception for a CURLcode."""
         return easy_error(code, message, errno)
 
-    # -- Options ---------------------------------------------------------------------------------
-
-    def _set_many(self, options: dict[str, Any]) -> Memo | None:
-        """Set options by name, in order; those that C can take together go in one call.
-
-        Returns what is needed to set the same again, where it is no more than that one call.
-        """
-        batch: list[tuple[Option, Any]] = []
-        settings: list[int] = []
-        texts: list[bytes] = []
-        size = 0
-        unset: list[Option] = []
-        if not options and self.closed:
-            raise refusal(lib.HANDLE_CLOSED, self._kind)
-        for name, value in options.items():
-            option = by_name[name]
-            if value is None:
-                unset.append(option)
-            elif option.kind == NUMBER:
-                settings += (option.id, option.number(value))
-                batch.append((option, value))
-            elif option.kind == TEXT:
-                text = option.text(value)
-                settings += (option.id, size)
-                texts.append(text + b"\0")
-                size += len(text) + 1
-                batch.append((option, text))
-            else:
-                if batch:
-                    self._set_batch(batch, settings, b"".join(texts))
-                    batch, settings, texts, size = [], [], [], 0
-                self._set(option, value)
-        if batch:
-            self._set_batch(batch, settings, b"".join(texts))
-        if unset:
-            self._unset(unset)
-        if len(batch) < len(options) or any(option.id in METHODS for option, _ in batch):
-            return None
-        return [options, settings, b"".join(texts), dict(batch)]
-
-    def _set_again(self, memo: Memo) -> bool:
-        """Set what has been set before. Whether that worked; why not is told by _set_many."""
-        if type(memo[1]) is list:
-            memo[1] = ffi.new("int64_t[]", memo[1])
-            memo[2] = ffi.new("char[]", memo[2])
-        settings = memo[3]
-        if _set_packed(self._handle, memo[1], len(settings), memo[2]):
-            return False
-        if self._settings:
-            for option, value in settings.items():
-                self._remember(option, value)
-        else:
-            self._settings = settings.copy()
-        return True
-
-    def _set_batch(
-        self, batch: list[tuple[Option, Any]], settings: list[int], texts: bytes
-    ) -> None:
-        code = _set_packed(self._handle, settings, len(batch), texts)
-        done = len(batch) if not code else 0 if code in REFUSALS else self._handle.done
-        for option, value in batch[:done]:
-            self._remember(option, value)
-        if code:
-            failed, value = batch[done]
-            raise self._option_error(code, failed, value)
-
-    def _set(self, option: Option, value: Any) -> None:
-        """Set one option, whatever its kind; None unsets."""
-        if value is None:
-            self._unset([option])
-            return
-        handle = self._handle
-        kind = option.kind
-        if kind == NUMBER:
-            code = lib.easy_set_number(handle, option.id, option.number(value))
-        elif kind == TEXT:
-            value = option.text(value)
-            code = lib.easy_set_text(handle, option.id, value)
-        elif kind == LIST:
-            value = option.texts(value)
-            items = b"".join([text + b"\0" for text in value])
-            code = lib.easy_set_list(handle, option.id, items, len(items))
-        elif kind == BLOB:
-            try:
-                value = bytes(memoryview(value))
-            except TypeError:
-                raise option.refused(value, "a bytes-like object") from None
-            code = lib.easy_set_blob(handle, option.id, ffi.from_buffer(value), len(value))
-        else:
-            self._set_special(option, value)
-            return
-        if code:
-            raise self._option_error(code, option, value)
-        self._remember(option, value)
-
-    def _remember(self, option: Option, value: Any) -> None:
-        """Note what is set, in the order of setting: the last one decides the method of a request."""
-        settings = self._settings
-        if settings is _NOTHING:
-            settings = self._settings = {}
-        settings.pop(option, None)
-        settings[option] = value
-
-    def _no_settings(self) -> dict[Option, Any]:
-        """Hook: the settings of a handle that has none."""
-        return _NOTHING
-
-    def _unremember(self, option: Option) -> None:
-        """Note that it is not set any more."""
-        if option in self._settings:
-            del self._settings[option]
-
-    def _set_special(self, option: Option, value: Any) -> None:
-        """Set or unset an option that takes a callback or an object."""
-        setter = self._special.get(option.name)
-        if setter is None:
-            raise TypeError(
-                f"CURLOPT_{option.name.upper()} is not for Python: "
-                "use a closure, or libcurl.raw which has it"
-            )
-        setter(self, option, value)
-
-    def _option_error(self, code: int, option: Option, value: object) -> Exception:
-        """The exception for an option that libcurl refuses. Values may be secrets: numbers are told."""
-        name = f"CURLOPT_{option.name.upper()}"
-        if code in REFUSALS:
-            return refusal(code, self._kind)
-        if code in (lib.CURLE_UNKNOWN_OPTION, lib.CURLE_NOT_BUILT_IN):
-            return NotSupported(code, f"{name} is not built into this libcurl {LOADED_TEXT}")
-        reason = ffi.string(lib.curl_easy_strerror(code)).decode()
-        shown = value if option.kind == NUMBER else "this value"
-        return self._make_error(code, f"{name} refuses {shown}: {reason}", 0)
-
-    def _unset(self, options: list[Option]) -> None:
-        """Back to libcurl's defaults, of which there is no table.
-
-        A callback, list or object is unset by NULL. For the rest, curl_easy_reset and setting again what
-        else is set; connections, cookies and sessions survive that.
-        """
-        left = False
-        for option in options:
-            if option.kind == SPECIAL:
-                self._set_special(option, None)
-            elif option.kind == LIST:
-                code = lib.easy_set_list(self._handle, option.id, b"", 0)
-                if code:
-                    raise self._option_error(code, option, None)
-                self._unremember(option)
-            elif option in self._settings:
-                left = True
-        if not left:
-            if self.closed:
-                raise refusal(lib.HANDLE_CLOSED, self._kind)
-            return
-        self._set_again_without(options)
-
-    def _set_again_without(self, options: list[Option]) -> None:
-        """Unset options by a reset, after which the others are set again."""
-        self._check()
-        if self._in_transfer():
-            names = ", ".join(f"CURLOPT_{option.name.upper()}" for option in options)
-            raise RuntimeError(f"{names} cannot be unset during a transfer")
-        keep = {
-            option: value
-            for option, value in self._settings.items()
-            if option not in options and option.id != lib.CURLOPT_COOKIELIST
-        }
-        self._reset_options()
-        for option in options:
-            self._keep(option.id, None)
-        self._restore(keep)
-
-    def _copy_to(self, twin: Engine) -> None:
-        """Everything of Python's that a duplicate by libcurl lacks."""
-        twin._settings = dict(self._settings)
-        for option, value in self._settings.items():
-            # Those that decide the method are set again among the bodies that do, in their order.
-            if option.kind == SPECIAL or option.id in METHODS:
-                twin._set(option, value)
-        for option in self._callbacks:
-            if option not in twin._callbacks:
-                twin._set(option, getattr(self._functions, option.slot))
-        if self._closer is not None and twin._closer is None:
-            twin._set(by_name["closesocketfunction"], self._closer.function)
-
-    def _reset_options(self) -> None:
-        """curl_easy_reset, of options only: Python's callables and objects stay where they are."""
-        code = lib.easy_reset(self._handle)
-        if code:
-            raise self._error(code)
-        self._settings = self._no_settings()
-
-    def _restore(self, settings: dict[Option, Any]) -> None:
-        """After a reset: set again these settings, and every callback and object that Python holds."""
-        handle = self._handle
-        for option, value in settings.items():
-            self._set(option, value)
-        for option in self._callbacks:
-            self._set_special(option, getattr(self._functions, option.slot))
-        closer = self._closer
-        if closer is not None:
-            lib.easy_set_closer(handle, closer.id, closer.function is not None)
-
-    def _reset(self) -> None:
-        """curl_easy_reset: everything Python holds for the options is let go of."""
-        code = _reset(self._handle)
-        if code == lib.HANDLE_DEFERRED:
-            raise RuntimeError("a handle cannot be reset during its transfer")
-        if code:
-            raise self._error(code)
-        if self._callbacks:
-            self._forget_callbacks()
-        if by_name["stderr"] in self._settings:
-            lib.easy_set_stderr(self._handle, -1)
-        closer, self._closer = self._closer, None
-        self._settings = self._no_settings()
-        self._sockets = self._kept = self._body = None
-        if closer is not None:
-            closer.release()
-
-    # -- Callbacks and objects -------------------------------------------------------------------
-
-    def _set_callback(self, option: Option, function: Callable[..., Any] | None) -> None:
-        """Install a callable, or nothing."""
-        if function is not None:
-            if not callable(function):
-                raise option.refused(function, "a callable")
-            self._register()
-        code = lib.easy_set_callback(self._handle, option.id, function is not None)
-        if code:
-            raise self._option_error(code, option, function)
-        present = option in self._callbacks
-        if option.id == lib.CURLOPT_WRITEFUNCTION:
-            self._handle.gathers = _gathers(function)
-        if function is not None:
-            setattr(self._functions or self._hold_functions(), option.slot, function)
-            if not present:
-                self._callbacks += (option,)
-        elif present:
-            self._callbacks = tuple(other for other in self._callbacks if other is not option)
-            delattr(self._functions, option.slot)
-
-    def _hold_functions(self) -> Any:
-        """Hook: make what holds the callables."""
-        self._functions = Functions()
-        return self._functions
-
-    def _forget_callbacks(self) -> None:
-        """Let go of every callable."""
-        callbacks, self._callbacks = self._callbacks, ()
-        for option in callbacks:
-            delattr(self._functions, option.slot)
-
     def _set_closer(self, option: Option, function: Callable[[int], Any] | None) -> None:
         """Install a closer for the connections that will be made (see `connections`)."""
         if function is not None and not callable(function):
@@ -727,29 +423,6 @@ class Engine:
             self._joins(share._cache)
         if left is not None and left is not share:
             left._released()
-
-    def _keep(self, option: int, value: Any) -> None:
-        """Own what libcurl points to; None lets go. What a transfer may be using still is kept."""
-        kept = self._kept
-        if kept is None:
-            if value is None:
-                return
-            kept = self._kept = {}
-            self._attend()
-        if not self._in_transfer():
-            kept.pop(_REPLACED, None)
-        elif option in kept:
-            kept[_REPLACED] = (kept[option], kept.get(_REPLACED))
-        if value is not None:
-            kept[option] = value
-        else:
-            kept.pop(option, None)
-
-
-def _gathers(function: Any) -> bool:
-    """Whether a write callback may be called late, and with more at a time: nobody can tell."""
-    owner = getattr(function, "__self__", None)
-    return type(owner) is BytesIO and function == owner.write
 
 
 def initialize() -> None:

@@ -20,7 +20,7 @@ LAYERS = (
     "raw constants hsts",
     "errors",
     "options address callbacks",
-    "connections",
+    "connections settings",
     "engine",
     "multi_engine share_engine data infos headers library url mime_sources",
     "mime_engine cookies sessions",

@@ -9,7 +9,7 @@ from errno import EAGAIN
 
 from libcurl._native import ffi, lib
 from libcurl.callbacks import report
-from libcurl.engine import SLOTS, Engine, initialize
+from libcurl.engine import Engine, initialize
 from libcurl.infos import getinfo_raw
 from libcurl.options import BLOB, LIST, METHODS, NUMBER, SPECIAL, TEXT, Option, by_name, by_number
 from libcurl.pycurl.common import Attributes, attributes_of, error, no_dict, refused, show
@@ -17,6 +17,7 @@ from libcurl.pycurl.converters import WRAPPERS, answer
 from libcurl.pycurl.names import OWNED, infos
 from libcurl.pycurl.version import VERSION
 from libcurl.pycurl.websocket import WebSocketMethods, room, writable
+from libcurl.settings import SLOTS
 from libcurl.special import SETTERS, set_callback, unset_by_reset
 
 TYPE_CHECKING = False
