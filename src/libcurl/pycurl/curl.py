@@ -17,7 +17,7 @@ from libcurl.pycurl.converters import WRAPPERS, answer
 from libcurl.pycurl.names import OWNED, infos
 from libcurl.pycurl.version import VERSION
 from libcurl.pycurl.websocket import WebSocketMethods, room, writable
-from libcurl.settings import SLOTS
+from libcurl.settings import SLOTS, Settings
 from libcurl.special import SETTERS, set_callback, unset_by_reset
 
 TYPE_CHECKING = False
@@ -43,10 +43,10 @@ _idle = lib.easy_idle
 _free = lib.easy_free
 _owned = ffi.gc
 # Slots of the engine's, set without the detour of a class that has a __delattr__.
-_hold = Engine.__dict__["_handle"].__set__
-_remember = Engine.__dict__["_settings"].__set__
+_hold = Settings.__dict__["_handle"].__set__
+_remember = Settings.__dict__["_settings"].__set__
 _set_cache = Engine.__dict__["_cache"].__set__
-_set_closer = Engine.__dict__["_closer"].__set__
+_set_closer = Settings.__dict__["_closer"].__set__
 
 # Options that setopt takes the short way, once they have been set the long way: numbers but those that
 # choose a method, strings, lists.
