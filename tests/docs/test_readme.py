@@ -50,7 +50,9 @@ def test_python_blocks_run_as_written(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "app.sock").symlink_to(str(http_unix.unix_path))
     out = script((HERE / "internet.py").read_text(), path, http.port, https.port, ca.cert)
-    assert https.requests or http.requests, "the document has transferred nothing"
+    shown = "".join(re.findall(r"^```python\n(.*?)^```$", path.read_text(), re.M | re.S))
+    if "://" in shown:
+        assert https.requests or http.requests, "the document has transferred nothing"
     for expected in re.findall(r"^ *print\(.*\)  # (.*)$", path.read_text(), re.MULTILINE):
         assert expected in out
 

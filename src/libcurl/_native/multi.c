@@ -334,15 +334,19 @@ int multi_notify(multi *m, unsigned notification, int enable)
 /* Callbacks. They run in the thread that drives the multi, with the multi entered. One that raised
  * is told to libcurl as a failure, and the call in progress raises. */
 
+/* A failure where a socket is removed is not told: up to 8.x libcurl would go on to have it, with
+ * transfers that are gone. */
 static int on_socket(CURL *curl, curl_socket_t fd, int what, void *p, void *assigned)
 {
   multi *m = p;
   easy *e = easy_of(curl);
+  int answer;
 
   (void)assigned;
   multi_notice(m, curl);
   connected_swap();
-  return m->failed ? -1 : python_socket(m->id, e ? e->id : 0, fd, what);
+  answer = m->failed ? -1 : python_socket(m->id, e ? e->id : 0, fd, what);
+  return what == CURL_POLL_REMOVE ? 0 : answer;
 }
 
 /* libcurl does not hear of a failure in the middle of curl_multi_add_handle, which would leave the easy
