@@ -75,7 +75,7 @@ _LATER = {
         "library",
     ),
 }
-_MODULES = ("aio", "constants", "sockets")
+_MODULES = ("aio", "constants", "pycurl", "sockets")
 
 __all__ = [
     "CouldntConnect",

@@ -73,6 +73,8 @@ def failed(
 ) -> None:
     """cffi's onerror: sees even what is raised before a callback's first line (a Ctrl-C)."""
     found = None
+    if exception.__traceback__ is None:
+        exception.__traceback__ = traceback  # cffi has taken it off
     if traceback is not None:
         values = traceback.tb_frame.f_locals
         found = handles.get(values.get("multi") or values.get("easy") or 0)

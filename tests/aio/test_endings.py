@@ -252,7 +252,7 @@ def test_a_multi_that_was_never_used_closes(loops: Any) -> None:
     loops.run_alone(main())
 
 
-def test_a_multi_that_is_collected_closes(loops: Any, http: Any, open_fds: Any) -> None:
+def test_a_multi_that_is_collected_closes(loops: Any, http: Any, no_fd_leak: Any) -> None:
     async def main() -> Any:
         multi = loops.multi()
         task = asyncio.ensure_future(multi.perform(Easy(url=http.url + "/stall")))
@@ -260,13 +260,12 @@ def test_a_multi_that_is_collected_closes(loops: Any, http: Any, open_fds: Any) 
         assert not task.done()
         return weakref.ref(multi)
 
-    before = open_fds()
-    multi = loops.run_alone(main())
-    gc.collect()
-    gc.collect()
-    assert multi() is None
-    assert http.wait_idle()
-    assert open_fds() - before - {c.sock.fileno() for c in http.connections} == set()
+    with no_fd_leak():
+        multi = loops.run_alone(main())
+        for _ in range(4):
+            gc.collect()
+        assert multi() is None
+        assert http.wait_idle()
 
 
 # The end of the loop
@@ -355,9 +354,12 @@ def test_a_forked_child_harms_nobody(loops: Any, http: Any) -> None:
 
 
 PROGRAM = """
-    import asyncio, os, sys
+    import asyncio, logging, os, sys
     import libcurl
     from libcurl.aio import AsyncMulti
+
+    # A busy machine takes its time, which asyncio's debug mode tells of.
+    logging.getLogger("asyncio").addFilter(lambda told: not told.msg.startswith("Executing"))
 
     URL, kind = sys.argv[1:]
     if kind == "uvloop":
@@ -397,7 +399,7 @@ def test_ctrl_c_ends_a_program(loops: Any, http: Any, script: Any) -> None:
         try:
             asyncio.run(main())
         except KeyboardInterrupt:
-            assert time.monotonic() - began < 1.5
+            assert time.monotonic() - began < 5
             print("interrupted")
         """,
         http.url,

@@ -198,6 +198,7 @@ def test_leaving_a_stream_aborts_its_transfer(loops: Any, http: Any) -> None:
         easy.set(url=http.url + "/bytes/1000000")  # more than a stream would hold
         assert (await multi.perform(easy)).body == payload(1_000_000)
         assert easy.fetch() == payload(1_000_000)
+        easy.close()
 
     loops.run(main)
     assert http.wait_idle()

@@ -1,4 +1,4 @@
-"""The private internet of the documents: internet.py DOCUMENT HTTP-PORT HTTPS-PORT CA-FILE.
+"""The private internet of the documents: internet.py DOCUMENT CA HTTP HTTPS WSS (ports).
 
 Runs the Python blocks of a Markdown file as they are written, in order and in one namespace. Host
 names lead to an address that looks public, and the sockets opened for it to the test's own servers:
@@ -16,10 +16,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import libcurl
+import libcurl.websocket
 from libcurl.sockets import Tool
 
-HOSTS = ("curl.se", "example.com", "www.example.com")
 PUBLIC = "151.101.1.91"
+ECHO = "151.101.1.92"
+HOSTS = {
+    "curl.se": PUBLIC,
+    "example.com": PUBLIC,
+    "www.example.com": PUBLIC,
+    "echo.example.com": ECHO,
+}
 
 Opener = Callable[[int, Any], Any]
 
@@ -30,9 +37,14 @@ def blocks(document: str) -> Iterator[tuple[int, str]]:
         yield document.count("\n", 0, match.start(1)) + 1, match[1]
 
 
-def connect_to(http: int, https: int, ca: str) -> None:
+def connect_to(ca: str, http: int, https: int, wss: int) -> None:
     """From now on, handles and Python's own connections lead to these servers."""
-    servers = {(PUBLIC, 80): http, (PUBLIC, 443): https, ("127.0.0.1", 8080): https}
+    servers = {
+        (PUBLIC, 80): http,
+        (PUBLIC, 443): https,
+        (ECHO, 443): wss,
+        ("127.0.0.1", 8080): https,
+    }
 
     def redirected(opener: Opener) -> Opener:
         def open_socket(purpose: int, address: Any) -> Any:
@@ -55,7 +67,7 @@ def connect_to(http: int, https: int, ca: str) -> None:
             self.set(**options)
 
         def _arrive(self) -> None:
-            names = [f"{host}:{port}:{PUBLIC}" for host in HOSTS for port in (80, 443)]
+            names = [f"{host}:{port}:{HOSTS[host]}" for host in HOSTS for port in (80, 443)]
             self.set(resolve=names, cainfo=ca, proxy="", opensocketfunction=plain)
 
         def set(self, **options: Any) -> None:
@@ -100,23 +112,24 @@ def connect_to(http: int, https: int, ca: str) -> None:
     def create(address: tuple[str, int], *args: Any, **kwargs: Any) -> socket.socket:
         host, port = address
         if host in HOSTS:
-            address = "127.0.0.1", servers[PUBLIC, port]
+            address = "127.0.0.1", servers[HOSTS[host], port]
         return create_connection(address, *args, **kwargs)
 
     libcurl.Easy = Easy  # type: ignore[misc]
+    libcurl.websocket.Easy = Easy  # type: ignore[misc]
     libcurl.Multi = Multi  # type: ignore[misc]
     socket.create_connection = create  # type: ignore[assignment]
 
 
 def main() -> None:
     """Run the document."""
-    path, http, https, ca = sys.argv[1:]
+    path, ca, http, https, wss = sys.argv[1:]
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             del os.environ[name]
     # What goes through the raw API has nothing but this to be sent our way.
     os.environ["http_proxy"] = f"http://127.0.0.1:{http}"
-    connect_to(int(http), int(https), ca)
+    connect_to(ca, int(http), int(https), int(wss))
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for line, code in blocks(pathlib.Path(path).read_text()):
         exec(compile("\n" * (line - 1) + code, path, "exec"), namespace)

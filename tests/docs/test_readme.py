@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pathlib
 import re
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import libcurl
 if TYPE_CHECKING:
     from servers.http import HTTPServer
     from servers.tls import Authority
+    from servers.websocket import WebSocketServer
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -33,6 +35,19 @@ def https(ca: Authority) -> Iterator[HTTPServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def wss(ca: Authority) -> Iterator[WebSocketServer]:
+    """The same for WebSockets."""
+    from servers.websocket import WebSocketServer
+
+    certificate = ca.issue("echo", hosts=("echo.example.com",))
+    server = WebSocketServer(tls=ca.server_context(certificate))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 @each_document
 def test_python_blocks_run_as_written(
     path: pathlib.Path,
@@ -40,19 +55,23 @@ def test_python_blocks_run_as_written(
     http: HTTPServer,
     http_unix: HTTPServer,
     https: HTTPServer,
+    wss: WebSocketServer,
     ca: Authority,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if path.stem == "websocket" and "wss" not in libcurl.version_info().protocols:
+        pytest.skip("this libcurl has no WebSockets")
+    wss.clear()
     for server in (http, https):
         server.clear()
         server.route("/post", lambda connection, request: connection.respond(200, body=b"thanks"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "app.sock").symlink_to(str(http_unix.unix_path))
-    out = script((HERE / "internet.py").read_text(), path, http.port, https.port, ca.cert)
+    out = script((HERE / "internet.py").read_text(), path, ca.cert, http.port, https.port, wss.port)
     shown = "".join(re.findall(r"^```python\n(.*?)^```$", path.read_text(), re.M | re.S))
     if "://" in shown:
-        assert https.requests or http.requests, "the document has transferred nothing"
+        assert https.requests or http.requests or wss.messages, "the document has transferred nothing"
     for expected in re.findall(r"^ *print\(.*\)  # (.*)$", path.read_text(), re.MULTILINE):
         assert expected in out
 
@@ -60,7 +79,11 @@ def test_python_blocks_run_as_written(
 @each_document
 def test_names_exist(path: pathlib.Path) -> None:
     named = set(re.findall(r"\blibcurl\.([A-Za-z_]\w*)", path.read_text()))
-    missing = {name for name in named - {"a", "so"} if not hasattr(libcurl, name)}
+    missing = {
+        name
+        for name in named - {"a", "so"}
+        if not (hasattr(libcurl, name) or importlib.util.find_spec(f"libcurl.{name}"))
+    }
     assert not missing
 
 

@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -417,3 +418,18 @@ def test_reloading_cookies_leaves_other_threads_alone(tmp_path: Path) -> None:
     thread.join()
     assert ticks == ["written"]
     curl.close()
+
+
+def test_exceptions_have_their_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
+    def write(data: bytes) -> None:
+        raise ValueError("no")
+
+    curl = pycurl.Curl()
+    curl.setopt(curl.URL, Path(__file__).as_uri())
+    curl.setopt(curl.WRITEFUNCTION, write)
+    with pytest.raises(pycurl.error) as caught:
+        curl.perform()
+    cause = caught.value.__cause__
+    assert cause is not None
+    assert traceback.extract_tb(cause.__traceback__)[-1].name == "write"
+    assert "in write\n" in capsys.readouterr().err

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import resource
 import select
-import subprocess
 import sys
 import threading
 import time
@@ -297,14 +295,14 @@ def test_a_wakeup_ends_every_wait(http: Any) -> None:
                 while not thread.finished.is_set():
                     multi.poll(5_000)
                     multi.perform()
-                assert 0.1 < time.monotonic() - begin < 1
+                assert 0.1 < time.monotonic() - begin < 4
             elif way == "step":
                 thread.start()
                 begin = time.monotonic()
                 while not thread.finished.is_set():
                     select.select([multi.fileno()], [], [], 5)
                     multi.step()
-                assert 0.1 < time.monotonic() - begin < 1
+                assert 0.1 < time.monotonic() - begin < 4
             else:
                 multi.step()
                 multi.wakeup()
@@ -1213,8 +1211,7 @@ def test_what_this_libcurl_lacks_names_the_version_that_has_it(multi: Multi) -> 
 def pushing(
     nginx: Any, answer: Callable[[Easy, Easy, Any], Any], multi: Multi
 ) -> tuple[Easy, Results]:
-    version = subprocess.run([nginx.executable, "-v"], capture_output=True, check=True).stderr
-    if tuple(map(int, re.findall(rb"\d+", version)[:3])) > (1, 25, 0):
+    if not nginx.pushes:
         pytest.skip("this nginx does not push")
     multi.set(pushfunction=answer, pipelining=2)
     easy = Easy(url=nginx.h2c_url + "/push", http_version=libcurl.HTTPVersion.V2_PRIOR_KNOWLEDGE)

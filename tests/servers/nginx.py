@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 
 from . import payload
 from .daemon import Daemon, bracketed, free_port
@@ -70,6 +72,12 @@ class Nginx(Daemon):
     def h2c_url(self) -> str:
         """URL of the port that speaks HTTP/2 without TLS."""
         return f"http://{bracketed(self.host)}:{self.h2c_port}"
+
+    @property
+    def pushes(self) -> bool:
+        """Whether it still has server push: up to 1.25.0."""
+        version = subprocess.run([self.executable, "-v"], capture_output=True, check=True).stderr
+        return tuple(map(int, re.findall(rb"\d+", version)[:3])) <= (1, 25, 0)
 
     def command(self) -> list[str]:
         """Write files and configuration."""

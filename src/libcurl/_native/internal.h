@@ -40,6 +40,7 @@ void multi_unlink(easy *);
 void multi_note(easy *);
 void multi_deliver(multi *);
 int multi_results(multi *, int remove);
+int multi_refusal(multi *, int code);
 void multi_notice(multi *, CURL *);
 int multi_nudge(multi *, int code, int *running);
 

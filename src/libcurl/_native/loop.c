@@ -85,7 +85,9 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *p, void *know
     failed = watch(l, EPOLL_CTL_ADD, fd, what);
   if(!known)
     curl_multi_assign(m->curlm, fd, m);
-  return failed ? -1 : 0;
+  if(failed)
+    m->refused = 1;
+  return 0;
 }
 
 void loop_free(struct loop *l)
@@ -285,6 +287,7 @@ int multi_step(multi *m, int milliseconds)
       break;
   }
   step_ends(m);
+  code = multi_refusal(m, code);
   multi_deliver(m);
   multi_leave(m);
   return code;

@@ -159,6 +159,24 @@ static void leave_both(multi *m, easy *e)
   multi_leave(m);
 }
 
+/* What a call answers in which a callback of the multi's own has failed. libcurl is not told: in the
+ * middle of curl_multi_add_handle it would leave the easy half added, and up to 7.88 at least it goes on
+ * to have sockets of transfers that are gone, which crashes. */
+int multi_refusal(multi *m, int code)
+{
+  if(!m->refused || m->inside.depth > 1)
+    return code;
+  m->refused = 0;
+  return code ? code : CURLM_ABORTED_BY_CALLBACK;
+}
+
+static int refused(multi *m, int answer)
+{
+  if(answer == -1)
+    m->refused = 1;
+  return 0;
+}
+
 /* curl_multi_add_handle. The private multi of the easy, and its connections, end here. */
 int multi_add(multi *m, easy *e)
 {
@@ -171,15 +189,11 @@ int multi_add(multi *m, easy *e)
   else {
     easy_drop_steps(e);
     easy_size_buffers(e, 0);
-    int outer = m->adding;
-
-    m->adding = 1;
     code = easy_begin(e) ? CURLM_OUT_OF_MEMORY : curl_multi_add_handle(m->curlm, e->curl);
-    if(!code && m->adding < 0) {
+    if(!code && m->refused) {
       curl_multi_remove_handle(m->curlm, e->curl);
-      code = CURLM_ABORTED_BY_CALLBACK;
+      code = multi_refusal(m, code);
     }
-    m->adding = outer;
     if(!code)
       link_easy(m, e);
   }
@@ -196,10 +210,12 @@ int multi_remove(multi *m, easy *e)
     return code;
   code = e->joined == m ? curl_multi_remove_handle(m->curlm, e->curl) : CURLM_BAD_EASY_HANDLE;
   ready(e);
-  if(!code || code == CURLM_ABORTED_BY_CALLBACK) /* by a timer callback, when all was done */
+  if(!code) {
     multi_unlink(e);
-  if(code == CURLM_ABORTED_BY_CALLBACK && !e->agent)
-    code = CURLM_OK;
+    code = multi_refusal(m, code);
+    if(!e->agent)
+      code = CURLM_OK; /* it is out, whatever callbacks say */
+  }
   leave_both(m, e);
   return code;
 }
@@ -232,7 +248,7 @@ int multi_nudge(multi *m, int code, int *running)
   do {                                                                                             \
     int code_ = multi_enter(m);                                                                    \
     if(!code_) {                                                                                   \
-      code_ = (call);                                                                              \
+      code_ = multi_refusal(m, (call));                                                            \
       multi_deliver(m);                                                                            \
       multi_leave(m);                                                                              \
     }                                                                                              \
@@ -334,34 +350,23 @@ int multi_notify(multi *m, unsigned notification, int enable)
 /* Callbacks. They run in the thread that drives the multi, with the multi entered. One that raised
  * is told to libcurl as a failure, and the call in progress raises. */
 
-/* A failure where a socket is removed is not told: up to 8.x libcurl would go on to have it, with
- * transfers that are gone. */
 static int on_socket(CURL *curl, curl_socket_t fd, int what, void *p, void *assigned)
 {
   multi *m = p;
   easy *e = easy_of(curl);
-  int answer;
 
   (void)assigned;
   multi_notice(m, curl);
   connected_swap();
-  answer = m->failed ? -1 : python_socket(m->id, e ? e->id : 0, fd, what);
-  return what == CURL_POLL_REMOVE ? 0 : answer;
+  return refused(m, m->failed ? -1 : python_socket(m->id, e ? e->id : 0, fd, what));
 }
 
-/* libcurl does not hear of a failure in the middle of curl_multi_add_handle, which would leave the easy
- * half added: multi_add takes it out again. */
 static int on_timer(CURLM *curlm, long milliseconds, void *p)
 {
   multi *m = p;
-  int answer = m->failed ? -1 : python_timer(m->id, milliseconds);
 
   (void)curlm;
-  if(!m->adding)
-    return answer;
-  if(answer == -1)
-    m->adding = -1;
-  return 0;
+  return refused(m, m->failed ? -1 : python_timer(m->id, milliseconds));
 }
 
 /* Python takes the pushed handle over, or gives it back (easy_renounce) and libcurl frees it. */

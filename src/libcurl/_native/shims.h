@@ -50,10 +50,10 @@ typedef struct multi {
   int64_t *results;         /* triples: an easy's id, its CURLcode, the size of a body at e->first or -1 */
   int results_room;
   int results_count;
-  int adding;               /* inside curl_multi_add_handle; -1: which a timer callback has refused */
   _Bool portable;           /* driven by libcurl's own poll, without a descriptor */
   _Bool nudged;             /* has an FTP transfer that may stall (multi_nudge) */
   _Bool halted;             /* an easy of it was stopped by a callback that could not tell libcurl */
+  _Bool refused;            /* a multi callback failed: the call in progress will say so */
   _Bool failed;             /* a multi callback raised: none is entered any more in this call */
   _Bool woken;              /* wakeup was called, perhaps just when a slice of a wait had ended */
 } multi;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
+import os
 from collections import namedtuple
 
 from libcurl._native import lib
@@ -69,7 +69,7 @@ def open_socket(function: Function) -> Function:
                     "Open socket callback returned an object whose fileno method "
                     "did not return an integer"
                 )
-            return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 0)
+            return os.dup(fd)  # not inheritable
         if not -1 <= given < 1 << 31:
             raise OverflowError("socket value is out of range")
         return given
