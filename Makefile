@@ -27,11 +27,12 @@ test: $(VENV)/built $(VENV)/apt-test $(VENV)/pip-test ## the test suite, without
 conformance: $(VENV)/built $(VENV)/apt-test $(VENV)/apt-packaging ## pycurl's own test suite, against the drop-in
 	$(bin)/python tests/conformance/run.py $(ARGS)
 
-slow: $(VENV)/built $(VENV)/apt-test $(VENV)/apt-packaging $(VENV)/pip-test $(VENV)/pip-packaging ## the long tests: packaging
-	$(bin)/pytest -m slow $(ARGS)
+slow: $(VENV)/built $(VENV)/apt-test $(VENV)/apt-packaging $(VENV)/pip-test $(VENV)/pip-packaging ## the long tests: packaging, programs that use pycurl, repetitions
+	PYTHON=$(bin)/python tools/libcurls.sh
+	$(bin)/pytest -n $(JOBS) -m slow $(ARGS)
 
-stress: $(VENV)/built $(VENV)/apt-test $(VENV)/apt-stress $(VENV)/pip-test ## the tests that repeat things many thousand times
-	$(bin)/pytest -m stress $(ARGS)
+valgrind: $(VENV)/built $(VENV)/apt-test $(VENV)/apt-valgrind $(VENV)/pip-test ## a part of the tests under memcheck
+	$(bin)/python tools/memcheck.py $(ARGS)
 
 check: $(VENV)/built $(VENV)/pip-check ## formatting, lint, types
 	$(bin)/ruff format --check
@@ -80,6 +81,6 @@ $(VENV)/measured: $(VENV)/pip-build $(VENV)/apt-bench $(VENV)/pip-bench $(source
 	@touch $@
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance slow stress check bench matrix wheel clean
+.PHONY: help demo test conformance slow valgrind check bench matrix wheel clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(VENV)/venv $(VENV)/pip-% $(VENV)/apt-%

@@ -35,7 +35,7 @@ test() { # servers and tools of the tests
     need tinyproxy-bin has tinyproxy
 }
 
-stress() {
+valgrind() {
     need valgrind has valgrind
     need libc6-dbg has_file /usr/lib/debug/.build-id # valgrind wants the dynamic linker's symbols
 }

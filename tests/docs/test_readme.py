@@ -71,7 +71,9 @@ def test_python_blocks_run_as_written(
     out = script((HERE / "internet.py").read_text(), path, ca.cert, http.port, https.port, wss.port)
     shown = "".join(re.findall(r"^```python\n(.*?)^```$", path.read_text(), re.M | re.S))
     if "://" in shown:
-        assert https.requests or http.requests or wss.messages, "the document has transferred nothing"
+        assert https.requests or http.requests or wss.messages, (
+            "the document has transferred nothing"
+        )
     for expected in re.findall(r"^ *print\(.*\)  # (.*)$", path.read_text(), re.MULTILINE):
         assert expected in out
 

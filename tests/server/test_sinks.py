@@ -450,8 +450,8 @@ def test_lines_come_before_any_other_callback(http: Any, transfer: Transfer) -> 
 
 
 def slow_lines(connection: Any, request: Any) -> None:
-    """Two lines of a header, and then nothing."""
-    connection.send(b"HTTP/1.1 200 OK\r\nX-First: 1\r\n")
+    """Two lines of a header, a piece of the third, and then nothing."""
+    connection.send(b"HTTP/1.1 200 OK\r\nX-First: 1\r\nX-Sec")  # the line before is over
     connection.wait_peer()
 
 

@@ -31,9 +31,12 @@ extern char unborn;
 int easy_bear(easy *);
 void easy_detach(easy *);
 easy *easy_of(CURL *);
+void easy_drop_steps(easy *);
+
+/* perform.c */
+CURLcode easy_clear_error(easy *);
 int easy_begin(easy *);
 void easy_size_buffers(easy *, int bulk);
-void easy_drop_steps(easy *);
 
 /* multi.c */
 void multi_unlink(easy *);

@@ -136,25 +136,26 @@ int easy_close(easy *);
 void easy_free(easy *);
 void easy_renounce(easy *);
 int easy_reset(easy *);
+int easy_pause(easy *, int bitmask);
+int easy_upkeep(easy *);
+int easy_send(easy *, const void *data, size_t size, size_t *sent);
+int easy_recv(easy *, void *data, size_t size, size_t *received);
+
+/* perform.c */
 int easy_perform(easy *, int milliseconds);
 int easy_continue(easy *, int milliseconds);
 int easy_stream(easy *, int milliseconds);
 int easy_stream_on(easy *, int milliseconds);
-char *easy_first(easy *);
 int64_t easy_fetch(easy *);
 void easy_abandon(easy *);
+
+/* infos.c */
 int easy_getinfo(easy *, CURLINFO);
 int easy_getinfo_text(easy *, CURLINFO, char **text);
 void easy_free_text(char *text);
 int64_t easy_info_number(easy *, CURLINFO);
 double easy_info_real(easy *, CURLINFO);
 const char *easy_info_text(easy *, CURLINFO);
-int easy_pause(easy *, int bitmask);
-int easy_upkeep(easy *);
-int easy_send(easy *, const void *data, size_t size, size_t *sent);
-int easy_recv(easy *, void *data, size_t size, size_t *received);
-
-/* buffers.c */
 
 /* headers.c */
 int easy_headers(easy *, unsigned origin, int request, char **packed, size_t *size);
@@ -169,6 +170,7 @@ int easy_set_stderr(easy *, int fd);
 int easy_set_many(easy *, const int64_t *settings, int count, const char *texts);
 
 /* sinks.c */
+char *easy_first(easy *);
 void easy_body_taken(easy *);
 int easy_set_sink(easy *, int fd);
 int easy_set_source(easy *, const char *data, int fd, curl_off_t begin, curl_off_t size);

@@ -1,0 +1,247 @@
+/* A transfer of an easy handle by itself: begun, stepped and ended. */
+#include "internal.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BULK_BUFFER (512L << 10)
+#define UPLOAD_BUFFER (64L << 10) /* libcurl's default */
+
+static CURLcode from_multi(CURLMcode code)
+{
+  switch(code) {
+  case CURLM_OK:
+    return CURLE_OK;
+  case CURLM_OUT_OF_MEMORY:
+    return CURLE_OUT_OF_MEMORY;
+  case CURLM_RECURSIVE_API_CALL:
+    return CURLE_RECURSIVE_API_CALL;
+  case CURLM_ADDED_ALREADY:
+    return CURLE_FAILED_INIT;
+  default:
+    return CURLE_BAD_FUNCTION_ARGUMENT;
+  }
+}
+/* libcurl says there what went wrong. */
+CURLcode easy_clear_error(easy *e)
+{
+  if(!e->error) {
+    e->error = malloc(CURL_ERROR_SIZE);
+    if(!e->error)
+      return CURLE_OUT_OF_MEMORY;
+    curl_easy_setopt(e->curl, CURLOPT_ERRORBUFFER, e->error);
+  }
+  e->error[0] = 0;
+  return CURLE_OK;
+}
+
+/* Before any transfer: nothing of the last one is left. */
+int easy_begin(easy *e)
+{
+  if(easy_clear_error(e))
+    return CURLE_OUT_OF_MEMORY;
+  sinks_begin(e);
+  e->stopped = e->fresh = e->refusing = 0;
+  e->transfers++;
+  kept_purge(&e->kept);
+  return CURLE_OK;
+}
+
+/* A single transfer is served best by large buffers, of which only what is used takes memory; in a
+ * multi there may be thousands. What the user has chosen stays. */
+void easy_size_buffers(easy *e, int bulk)
+{
+  if(e->sized || e->bulk == bulk)
+    return;
+  curl_easy_setopt(e->curl, CURLOPT_BUFFERSIZE, bulk ? BULK_BUFFER : (long)CURL_MAX_WRITE_SIZE);
+  curl_easy_setopt(e->curl, CURLOPT_UPLOAD_BUFFERSIZE, bulk ? BULK_BUFFER : UPLOAD_BUFFER);
+  e->bulk = bulk != 0;
+}
+
+/* Begin a transfer in the private multi, as curl_easy_perform does in one of its own. */
+static CURLcode begin(easy *e)
+{
+  if(e->joined)
+    return CURLE_FAILED_INIT;
+  if(easy_begin(e))
+    return CURLE_OUT_OF_MEMORY;
+  if(!e->steps) {
+    e->steps = curl_multi_init();
+    if(!e->steps)
+      return CURLE_OUT_OF_MEMORY;
+  }
+  easy_detach(e);
+  easy_size_buffers(e, 1);
+  if(e->maxconnects != e->steps_maxconnects) {
+    curl_multi_setopt(e->steps, CURLMOPT_MAXCONNECTS, (long)e->maxconnects);
+    e->steps_maxconnects = e->maxconnects;
+  }
+  e->attached = 1;
+  return from_multi(curl_multi_add_handle(e->steps, e->curl));
+}
+
+/* Control goes back to Python, which hears first of all that was gathered. */
+static int slice_ends(easy *e, CURLcode *result)
+{
+  if(ready(e))
+    return HANDLE_RUNNING;
+  *result = e->refused ? CURLE_WRITE_ERROR : CURLE_ABORTED_BY_CALLBACK;
+  return 0;
+}
+
+/* Step the transfer until it ends or `milliseconds` have passed (answering HANDLE_RUNNING), or the
+ * wait was cut short, perhaps by a signal that Python wants to hear of. */
+static int step(easy *e, int milliseconds, CURLcode *result)
+{
+  double until = 0;
+  int running, active, queued;
+  CURLMsg *message;
+
+  for(;;) {
+    double now, left;
+    CURLMcode code = connected_perform(e->steps, &running);
+
+    if(!code && e->stopped) {
+      *result = CURLE_ABORTED_BY_CALLBACK;
+      return 0;
+    }
+    if(!code && !running)
+      break;
+    now = milliseconds_now();
+    if(!until)
+      until = now + milliseconds;
+    left = until - now;
+    if(!code && (left <= 0 || (e->streams && e->body.size)))
+      return slice_ends(e, result);
+    if(!code)
+      code = curl_multi_poll(e->steps, NULL, 0, (int)left + 1, &active);
+    if(code) {
+      *result = from_multi(code);
+      return 0;
+    }
+    if(!active)
+      return slice_ends(e, result);
+  }
+  message = curl_multi_info_read(e->steps, &queued);
+  *result = message ? message->data.result : CURLE_FAILED_INIT;
+  if(*result)
+    ready(e); /* what came before the failure */
+  else
+    slice_ends(e, result);
+  return 0;
+}
+
+static int finish(easy *e, CURLcode result)
+{
+  /* As long as the handle is attached, libcurl finds its connection: for ACTIVESOCKET, upkeep, send. */
+  if(result)
+    easy_detach(e);
+  if(!result && e->closing)
+    result = CURLE_ABORTED_BY_CALLBACK;
+  if(!result)
+    e->error[0] = 0; /* of an address that failed before another one worked */
+  e->performing = e->stopped = 0;
+  if(e->streams)
+    e->streams = e->body_most = 0;
+  easy_leave(e);
+  return (int)result;
+}
+
+static int start(easy *e)
+{
+  CURLcode result;
+  int refusal = easy_enter(e);
+
+  if(refusal)
+    return refusal;
+  if(e->performing) {
+    easy_leave(e);
+    return CURLE_RECURSIVE_API_CALL;
+  }
+  e->performing = 1;
+  result = begin(e);
+  return result ? finish(e, result) : 0;
+}
+
+/* A transfer, in slices of at most `milliseconds`: HANDLE_RUNNING means easy_continue, at once, from
+ * the same thread. Meanwhile the handle stays entered. */
+int easy_perform(easy *e, int milliseconds)
+{
+  int code = start(e);
+
+  return code ? code : easy_continue(e, milliseconds);
+}
+
+int easy_continue(easy *e, int milliseconds)
+{
+  CURLcode result;
+  int running = step(e, milliseconds, &result);
+
+  return running ? running : finish(e, result);
+}
+
+/* The same for a body that is taken in pieces: HANDLE_RUNNING may mean that there is one. Between the
+ * pieces nobody is inside, and any thread may go on (easy_stream_on). */
+int easy_stream(easy *e, int milliseconds)
+{
+  int code = start(e);
+
+  if(code)
+    return code;
+  e->streams = 1;
+  e->body_most = STREAM_MOST;
+  code = easy_continue(e, milliseconds);
+  if(code == HANDLE_RUNNING)
+    easy_leave(e);
+  return code;
+}
+
+int easy_stream_on(easy *e, int milliseconds)
+{
+  int code = easy_enter(e);
+
+  if(code)
+    return code;
+  if(!e->performing) {
+    easy_leave(e);
+    return CURLE_ABORTED_BY_CALLBACK;
+  }
+  if(e->paused) {
+    e->paused = 0;
+    code = curl_easy_pause(e->curl, CURLPAUSE_CONT);
+  }
+  code = code ? finish(e, (CURLcode)code) : easy_continue(e, milliseconds);
+  if(code == HANDLE_RUNNING)
+    easy_leave(e);
+  return code;
+}
+
+/* easy_perform for a small body, where Python has nothing else to do: its size, at e->first. -1 where
+ * Python has, with the answer of easy_perform in e->answer. */
+int64_t easy_fetch(easy *e)
+{
+  int answer = easy_perform(e, SLICE);
+
+  if(!answer && !e->attention && e->body.data == e->first)
+    return (int64_t)e->body.size;
+  e->answer = answer;
+  return -1;
+}
+
+/* Give up a transfer that easy_perform or easy_stream has left running. */
+void easy_abandon(easy *e)
+{
+  if(e->streams) {
+    int refusal;
+
+    while((refusal = easy_enter(e)) == HANDLE_BUSY) /* somebody looks at the body */
+      sched_yield();
+    if(refusal)
+      return;
+  }
+  else if(guard_elsewhere(&e->inside))
+    return;
+  if(e->performing)
+    finish(e, CURLE_ABORTED_BY_CALLBACK);
+}
