@@ -307,7 +307,7 @@ def main(urls: dict[str, str], part: str = "1/1") -> None:
     chosen = list(combinations(urls))[first - 1 :: every]
     before = set(os.listdir("/proc/self/fd"))
     failed = 0
-    waiting: list[tuple[Combination, Iterator[None]]] = []
+    waiting: list[tuple[Combination, Iterator[None], float]] = []
     chosen.sort(key=lambda combination: combination.end != "age")
 
     def step(combination: Combination, steps: Iterator[None]) -> None:
@@ -315,19 +315,18 @@ def main(urls: dict[str, str], part: str = "1/1") -> None:
         print("at", combination.name, flush=True)
         try:
             if next(steps, "end") is None:
-                waiting.append((combination, steps))
+                waiting.append((combination, steps, time.monotonic() + 2.1))
         except Exception as error:
             failed += 1
             print("FAILED", combination.name, type(error).__name__, error, flush=True)
 
-    begin = time.monotonic()
     for combination in chosen:
         step(combination, combination.run())
-    late, waiting = waiting, []
-    time.sleep(max(0, begin + 3 - time.monotonic()) if late else 0)
-    for combination, steps in late:
+    while waiting:
+        combination, steps, due = waiting.pop(0)
+        time.sleep(max(0, due - time.monotonic()))
         step(combination, steps)
-    del combination, late
+        del combination, steps
     chosen.clear()
     collect()
     left = {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in set(os.listdir("/proc/self/fd")) - before

@@ -15,16 +15,19 @@ NEWEST = HERE.parent.parent / ".cache" / "libcurl" / "8.23.0"
 
 @pytest.fixture
 def matrix(http: Any, https: Any, request: pytest.FixtureRequest, script: Any) -> Any:
-    """Run a part of it: matrix(protocol, part, libcurl's folder)."""
+    """Run a part of it: matrix(protocols, part, libcurl's folder)."""
 
-    def run(protocol: str, part: str, libcurl: str = "") -> None:
-        server = request.getfixturevalue(protocol)
-        url = server.url + ("/hello.txt" if protocol == "ftp" else "/")
+    def run(protocols: str, part: str, libcurl: str = "") -> None:
+        urls = {
+            protocol: request.getfixturevalue(protocol).url
+            + ("/hello.txt" if protocol == "ftp" else "/")
+            for protocol in protocols.split()
+        }
         script(
             "import sys, runpy; sys.path.insert(0, sys.argv[1]); sys.argv = sys.argv[1:];"
             "runpy.run_path(sys.argv[0] + '/closer_matrix.py', run_name='__main__')",
             HERE,
-            json.dumps({protocol: url}),
+            json.dumps(urls),
             part,
             timeout=60,
             env={"LD_LIBRARY_PATH": libcurl} if libcurl else {},
@@ -33,11 +36,8 @@ def matrix(http: Any, https: Any, request: pytest.FixtureRequest, script: Any) -
     return run
 
 
-@pytest.mark.parametrize("protocol", ["http", "https", "ftp"])
-def test_a_descriptor_is_closed_once_by_the_closer_of_its_connection(
-    protocol: str, matrix: Any
-) -> None:
-    matrix(protocol, "1/5")
+def test_a_descriptor_is_closed_once_by_the_closer_of_its_connection(matrix: Any) -> None:
+    matrix("http https ftp", "1/5")
 
 
 @pytest.mark.slow
