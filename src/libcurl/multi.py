@@ -177,8 +177,9 @@ class Multi(MultiEngine):
     def run(self) -> Iterator[Result]:
         """Drive until every transfer has ended, yielding (easy, error) as each does.
 
-        `error` is None or the exception. What is yielded has left the multi; handles can be added, and
-        removed, while it runs.
+        `error` is None or the exception. What is yielded has left the multi (which takes its connection
+        from a connect_only handle: `perform` leaves it there). Handles can be added, and removed, while it
+        runs; what a run that is left early has not yielded comes from the next.
         """
         self._drive("step")
         self._recall()

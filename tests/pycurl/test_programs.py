@@ -15,7 +15,11 @@ import pytest
 
 import libcurl
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("programs"),  # one process makes the environment
+    pytest.mark.timeout(600),
+]
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "programs"
 PACKAGES = ("cffi", "tornado", "kombu", "requests")

@@ -284,7 +284,13 @@ def test_a_wakeup_ends_every_wait(http: Any) -> None:
             else:
                 getattr(multi, way)()
             multi.add(Easy(url=http.url + "/stall"))
-            thread = threading.Timer(0.15, multi.wakeup)
+            woken = threading.Event()
+
+            def wake(multi: Multi = multi, woken: threading.Event = woken) -> None:
+                woken.set()
+                multi.wakeup()
+
+            thread = threading.Timer(0.15, wake)
             if way == "perform":
                 multi.perform()
                 while multi.poll(20) or time.sleep(0.001) or not http.requests:
@@ -292,16 +298,18 @@ def test_a_wakeup_ends_every_wait(http: Any) -> None:
                 multi.perform()
                 begin = time.monotonic()
                 thread.start()
-                while not thread.finished.is_set():
+                while not woken.is_set():
                     multi.poll(5_000)
                     multi.perform()
+                thread.join()
                 assert 0.1 < time.monotonic() - begin < 4
             elif way == "step":
                 thread.start()
                 begin = time.monotonic()
-                while not thread.finished.is_set():
+                while not woken.is_set():
                     select.select([multi.fileno()], [], [], 5)
                     multi.step()
+                thread.join()
                 assert 0.1 < time.monotonic() - begin < 4
             else:
                 multi.step()
@@ -316,6 +324,29 @@ def test_a_wakeup_of_an_empty_multi_is_over_after_a_step(multi: Multi) -> None:
     assert select.select([fd], [], [], 1)[0]
     assert multi.step() == []
     assert not select.select([fd], [], [], 0)[0]
+
+
+def test_connections_are_shut_down_when_no_transfer_is_left(multi: Multi, https: Any) -> None:
+    # From libcurl 8.10 TLS is shut down in its own time, after the transfer.
+    closed: list[int] = []
+
+    def close(fd: int) -> None:
+        closed.append(fd)
+        os.close(fd)
+
+    poll = select.poll()
+    poll.register(multi.fileno(), select.POLLIN)
+    options: dict[str, Any] = {"forbid_reuse": True, "ssl_verifypeer": False}
+    for _ in range(5):
+        multi.add(Easy(url=https.url, closesocketfunction=close, **options))
+    assert [error for _, error in by_step(multi)] == [None] * 5
+    for _ in range(50):
+        if len(closed) == 5 and not poll.poll(0):
+            break
+        poll.poll(100)
+        assert multi.step() == []
+    assert len(closed) == 5
+    assert not poll.poll(50)
 
 
 @pytest.mark.parametrize("thread", ["main", "other"])
