@@ -1099,7 +1099,8 @@ def test_a_paused_transfer_waits_and_burns_nothing(drive: Drive, http_process: A
         multi.add(other)
         begin = time.process_time()
         assert dict(drive(multi)) == {paused: None, other: None}
-        assert time.process_time() - begin < 0.3  # of 0.4
+        if LOADED < (8,) or LOADED >= (8, 23):  # 8.14.1 asks to be called again at once
+            assert time.process_time() - begin < 0.3  # of 0.4
         assert calls == [5, 5]
 
 
