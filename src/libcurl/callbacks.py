@@ -414,7 +414,9 @@ def python_timer(multi: int, milliseconds: int) -> int:
 
 
 @ffi.def_extern(error=lib.CURL_PUSH_DENY, onerror=failed)
-def python_push(multi: int, parent: int, pushed: Any, headers: Any, count: int) -> int:
+def python_push(
+    multi: int, parent: int, curl: Any, pushed: Any, headers: Any, count: int
+) -> int:
     """CURLMOPT_PUSHFUNCTION: the headers are (name, value) of the request that is promised."""
     handle: Any = handles[multi]()
     fields = []
@@ -422,7 +424,7 @@ def python_push(multi: int, parent: int, pushed: Any, headers: Any, count: int) 
         line: bytes = _string(lib.curl_pushheader_bynum(headers, number))
         colon = line.index(b":", 1)
         fields.append((line[:colon].decode("latin-1"), line[colon + 1 :].decode("latin-1")))
-    answer: int = handle._pushed(handle._easies.get(parent), pushed, fields)
+    answer: int = handle._pushed(handle._easies.get(parent), curl, pushed, fields)
     return answer
 
 

@@ -125,8 +125,8 @@ class Easy(Engine):
     def duphandle(self) -> Self:
         """A new handle with the same options and callables (curl_easy_duphandle), not the connections."""
         self._check()
-        handle = lib.easy_duplicate(self._handle)
-        if not handle:
+        handle = ffi.new("easy *")
+        if lib.easy_duplicate(self._handle, handle):
             raise MemoryError("curl_easy_duphandle failed")
         twin: Self = type(self).__new__(type(self))
         twin._begin(handle)

@@ -73,10 +73,11 @@ class Engine(Settings):
         """Take a handle of C's, or make one (curl_easy_init)."""
         if handle is None:
             initialize()
-            handle = lib.easy_new(self._agent)
-        if not handle:
-            raise MemoryError("curl_easy_init failed")
-        self._handle = ffi.gc(handle, lib.easy_free)
+            handle = ffi.new("easy *")
+            if lib.easy_init(handle, self._agent):
+                raise MemoryError("curl_easy_init failed")
+        self._handle = handle
+        self._backstop = ffi.gc(handle, lib.easy_end)
         self._id: int = handle.id
         self._body = self._cache = self._closer = self._exception = self._kept = None
         self._lent = self._memo = self._multi = self._share = self._sockets = self._view = None

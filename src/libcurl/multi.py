@@ -372,11 +372,15 @@ class Multi(MultiEngine):
         _require("curl_multi_notify_disable")
         self._after(lib.multi_notify(self._handle, index(notification), 0))
 
-    def _pushed(self, parent: Any, pushed: Any, headers: list[tuple[str, str]]) -> int:
+    def _pushed(
+        self, parent: Any, curl: Any, pushed: Any, headers: list[tuple[str, str]]
+    ) -> int:
         """The pushfunction's answer; an accepted handle joins this multi."""
         easy: Easy = Easy.__new__(type(parent) if parent is not None else Easy)
-        easy._begin(pushed)
-        handle = easy._handle
+        handle = ffi.new("easy *")
+        if lib.easy_adopt(handle, curl, easy._agent):
+            raise MemoryError
+        easy._begin(handle)
         answer: int = lib.CURL_PUSH_DENY
         lib.easy_enter(handle)
         try:
@@ -389,8 +393,9 @@ class Multi(MultiEngine):
                 lib.easy_renounce(handle)
                 easy._closed()
         if answer == lib.CURL_PUSH_OK:
+            pushed[0] = handle
             easy._multi = self
-            self._easies[handle.id] = easy
+            self._easies[easy._id] = easy
             easy._joins(self._cache)
         return answer
 

@@ -36,6 +36,7 @@ class MultiEngine:
     __slots__ = (
         "__weakref__",
         "_assigned",
+        "_backstop",
         "_cache",
         "_callbacks",
         "_done",
@@ -52,6 +53,7 @@ class MultiEngine:
     _kind = "Multi handle"
 
     _handle: Any
+    _backstop: Any
     _assigned: dict[int, Any]
     _cache: ConnectionCache
     _callbacks: dict[int, Callable[..., Any]]
@@ -66,10 +68,11 @@ class MultiEngine:
     def _begin(self) -> None:
         """Make the handle (curl_multi_init)."""
         initialize()
-        handle = lib.multi_new()
-        if not handle:
+        handle = ffi.new("multi *")
+        if lib.multi_init(handle):
             raise MemoryError("curl_multi_init failed")
-        self._handle = ffi.gc(handle, lib.multi_free)
+        self._handle = handle
+        self._backstop = ffi.gc(handle, lib.multi_end)
         self._assigned = {}
         self._cache = ConnectionCache()
         self._callbacks = {}

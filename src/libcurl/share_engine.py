@@ -30,12 +30,14 @@ _open: dict[int, Callable[[], ShareEngine | None]] = {}
 class ShareEngine:
     """A share handle (CURLSH). Each face derives its own class from this one."""
 
-    __slots__ = ("__weakref__", "_abandoned", "_cache", "_handle", "_sockets")
+    __slots__ = ("__weakref__", "_abandoned", "_cache", "_backstop", "_handle", "_memory", "_sockets")
 
     #: What the face calls such a handle in its messages.
     _kind = "Share handle"
 
     _handle: Any
+    _memory: Any
+    _backstop: Any
     _cache: ConnectionCache
     _abandoned: bool
     _sockets: Set | None
@@ -43,10 +45,11 @@ class ShareEngine:
     def _begin(self) -> None:
         """Make the handle (curl_share_init)."""
         initialize()
-        handle = lib.share_new()
-        if not handle:
+        self._memory = ffi.new("char[]", lib.share_size())
+        self._handle = ffi.cast("share *", self._memory)
+        if lib.share_init(self._handle):
             raise MemoryError("curl_share_init failed")
-        self._handle = ffi.gc(handle, lib.share_free)
+        self._backstop = ffi.gc(self._memory, lib.share_end)
         self._cache = ConnectionCache()
         self._abandoned = False
         _open[id(self)] = ref(self)

@@ -132,7 +132,7 @@ def set_curlu(handle: Engine, option: Option, value: Any) -> None:
     code = lib.easy_enter(native)
     if not code:
         try:
-            code = lib.easy_set_pointer(native, option.id, copy)
+            code = lib.easy_set_pointer(native, option.id, copy._handle())
             if not code:
                 handle._keep(option.id, copy)
         finally:

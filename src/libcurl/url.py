@@ -77,9 +77,11 @@ _LENIENT = (
 class UrlEngine:
     """A CURLU. Each face derives its own class from this one; it can be changed."""
 
-    __slots__ = ("__weakref__", "_curlu")
+    __slots__ = ("__weakref__", "_backstop", "_cell")
 
-    _curlu: Any
+    #: Where the CURLU is; NULL once it is freed.
+    _cell: Any
+    _backstop: Any
 
     def _begin(self, curlu: Any = None) -> None:
         """Take a CURLU over, or make an empty one (curl_url)."""
@@ -87,22 +89,22 @@ class UrlEngine:
             curlu = lib.curl_url()
         if not curlu:
             raise MemoryError("no memory for a URL")
-        self._curlu = ffi.gc(curlu, lib.curl_url_cleanup)
+        self._cell = ffi.new("CURLU **", curlu)
+        self._backstop = ffi.gc(self._cell, lib.url_end)
 
     def _copy(self) -> Any:
         """A CURLU of its own with the same parts (curl_url_dup)."""
         return lib.curl_url_dup(self._handle())
 
     def _handle(self) -> Any:
-        if self._curlu is None:
+        curlu = self._cell[0]
+        if not curlu:
             raise ValueError("this URL is closed")
-        return self._curlu
+        return curlu
 
     def _close(self) -> None:
         """Free the CURLU (curl_url_cleanup). Idempotent."""
-        curlu, self._curlu = self._curlu, None
-        if curlu is not None:
-            ffi.release(curlu)
+        lib.url_end(self._cell)
 
     def _get(self, part: int, flags: int = 0) -> bytes | None:
         """A part, None where the URL has none (curl_url_get)."""
@@ -326,10 +328,10 @@ def _bytes(name: str, value: object) -> bytes:
     return data
 
 
-def copy_for(option: Option, value: object) -> Any:
+def copy_for(option: Option, value: object) -> UrlEngine:
     """A CURLU for CURLOPT_CURLU, which nobody else can change or free."""
     if not isinstance(value, UrlEngine):
         raise option.refused(value, "a Url")
     copy = UrlEngine()
     copy._begin(value._copy())
-    return copy._curlu
+    return copy

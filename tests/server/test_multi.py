@@ -211,7 +211,9 @@ def test_interrupts_lose_no_transfer(http_process: Any, script: Any) -> None:
             pass
 
         def interrupt(*args):
+            global armed
             if armed:
+                armed = False
                 raise Interrupt
 
         armed = False
@@ -230,7 +232,6 @@ def test_interrupts_lose_no_transfer(http_process: Any, script: Any) -> None:
                         found = multi.step()
                         armed = False
                     except Interrupt:
-                        armed = False
                         caught += 1
                         found = []
                     for easy, error in found:

@@ -37,8 +37,8 @@ int python_session(uintptr_t easy, const char *key, const unsigned char *shmac, 
 /* On behalf of a multi. */
 int python_socket(uintptr_t multi, uintptr_t easy, curl_socket_t fd, int what);
 int python_timer(uintptr_t multi, long milliseconds);
-int python_push(uintptr_t multi, uintptr_t parent, easy *pushed, struct curl_pushheaders *headers,
-                size_t count);
+int python_push(uintptr_t multi, uintptr_t parent, CURL *curl, easy **pushed,
+                struct curl_pushheaders *headers, size_t count);
 void python_notify(uintptr_t multi, unsigned notification, uintptr_t easy);
 
 /* On behalf of a part of a MIME body. */

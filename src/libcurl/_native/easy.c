@@ -22,22 +22,22 @@ static CURLcode set_defaults(easy *e)
   return code;
 }
 
-/* Take over a CURL that libcurl has made. NULL: out of memory, and `curl` is the caller's still. */
-easy *easy_adopt(CURL *curl, const char *agent)
+static void easy_prepare(easy *e, CURL *curl, const char *agent)
 {
-  easy *e = calloc(1, sizeof(*e));
-
-  if(!e)
-    return NULL;
   guard_init(&e->inside);
   e->curl = curl;
   e->agent = agent;
   e->id = new_id();
-  if(set_defaults(e)) {
-    free(e);
-    return NULL;
-  }
-  return e;
+}
+
+/* Take over a CURL that libcurl has made. Answers 1 when out of memory: it is the caller's still. */
+int easy_adopt(easy *e, CURL *curl, const char *agent)
+{
+  easy_prepare(e, curl, agent);
+  if(!set_defaults(e))
+    return 0;
+  e->curl = NULL;
+  return 1;
 }
 
 /* What libcurl no longer points to. */
@@ -62,13 +62,12 @@ void easy_renounce(easy *e)
   let_go(e);
 }
 
-static easy *adopt_or_free(CURL *curl, const char *agent)
+static int adopt_or_free(easy *e, CURL *curl, const char *agent)
 {
-  easy *e = curl ? easy_adopt(curl, agent) : NULL;
-
-  if(!e)
-    curl_easy_cleanup(curl);
-  return e;
+  if(curl && !easy_adopt(e, curl, agent))
+    return 0;
+  curl_easy_cleanup(curl);
+  return 1;
 }
 
 char unborn;
@@ -88,30 +87,24 @@ int easy_bear(easy *e)
   return 1;
 }
 
-/* A classic handle where there is an agent, which has to live as long. NULL: out of memory. */
-easy *easy_new(const char *agent)
+/* Make a handle, in memory that is Python's and zero: it has to be there for as long as anything in
+ * Python can reach it, finalizers of a cycle that is collected included. A classic handle where there
+ * is an agent, which has to live as long. Answers 1 when out of memory. */
+int easy_init(easy *e, const char *agent)
 {
-  easy *e;
-
   if(library_init())
-    return NULL;
+    return 1;
   if(!agent)
-    return adopt_or_free(curl_easy_init(), NULL);
-  e = calloc(1, sizeof(*e));
-  if(e) {
-    guard_init(&e->inside);
-    e->curl = UNBORN;
-    e->agent = agent;
-    e->id = new_id();
-  }
-  return e;
+    return adopt_or_free(e, curl_easy_init(), NULL);
+  easy_prepare(e, UNBORN, agent);
+  return 0;
 }
 
 /* A duplicate with libcurl's copies of the options, lists of its own, and none of the pointers that
  * belong to the original: its callbacks, objects and closer are set again from Python, and so are
  * POSTFIELDS, MIMEPOST and CURLU before it is used: clearing these makes a POST of any request, and
  * from some 8.x on forgets the URL. */
-easy *easy_duplicate(easy *original)
+int easy_duplicate(easy *original, easy *e)
 {
   static const CURLoption foreign[] = {
     CURLOPT_ERRORBUFFER, CURLOPT_CLOSESOCKETFUNCTION, CURLOPT_OPENSOCKETFUNCTION,
@@ -123,13 +116,13 @@ easy *easy_duplicate(easy *original)
     CURLOPT_CHUNK_BGN_FUNCTION, CURLOPT_CHUNK_END_FUNCTION, CURLOPT_HSTSREADFUNCTION,
     CURLOPT_HSTSWRITEFUNCTION, CURLOPT_STREAM_DEPENDS, CURLOPT_STREAM_DEPENDS_E,
   };
-  easy *e = NULL;
   size_t i;
+  int code = easy_enter_again(original);
 
-  if(easy_enter_again(original))
-    return NULL;
-  e = adopt_or_free(curl_easy_duphandle(original->curl), original->agent);
-  if(e) {
+  if(code)
+    return code;
+  code = adopt_or_free(e, curl_easy_duphandle(original->curl), original->agent);
+  if(!code) {
     for(i = 0; i < sizeof(foreign) / sizeof(*foreign); i++)
       curl_easy_setopt(e->curl, foreign[i], NULL); /* an unknown option needs no clearing */
     curl_easy_setopt(e->curl, CURLOPT_HEADERDATA, NULL);
@@ -138,13 +131,12 @@ easy *easy_duplicate(easy *original)
     e->bulk = original->bulk;
     e->sized = original->sized;
     e->kept = kept_copy(original->kept, e->curl);
-    if(easy_set_stderr(e, original->log ? fileno(original->log) : -1)) {
-      easy_free(e);
-      e = NULL;
-    }
+    code = easy_set_stderr(e, original->log ? fileno(original->log) : -1) != 0;
+    if(code)
+      easy_end(e);
   }
   easy_leave(original);
-  return e;
+  return code;
 }
 
 
@@ -208,7 +200,7 @@ int easy_close(easy *e)
 }
 
 /* The backstop for a handle that was never closed: nothing of Python is left to call. */
-void easy_free(easy *e)
+void easy_end(easy *e)
 {
   e->inside.thread = NULL; /* nobody can be inside, whatever has kept Python from leaving */
   e->inside.depth = 0;
@@ -216,8 +208,9 @@ void easy_free(easy *e)
   e->stopped = 1;
   easy_close(e);
   verdicts_free(e->verdicts);
+  e->verdicts = NULL;
   free(e->first);
-  free(e);
+  e->first = NULL;
 }
 
 /* curl_easy_reset, which does not clear the pointer to the RESOLVE list: the next transfer would read

@@ -22,7 +22,6 @@ void guard_leave(guard *);
 int easy_enter_again(easy *);
 
 /* easy.c */
-easy *easy_adopt(CURL *, const char *agent);
 
 /* Stands for the CURL of a classic handle until it is first entered: one that is made and closed again
  * needs none. */

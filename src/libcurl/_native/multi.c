@@ -4,20 +4,13 @@
 #include <sched.h>
 #include <stdlib.h>
 
-multi *multi_new(void)
+/* In memory that is Python's, as easy_init. Answers 1 when out of memory. */
+int multi_init(multi *m)
 {
-  multi *m = calloc(1, sizeof(*m));
-
-  if(m) {
-    guard_init(&m->inside);
-    m->curlm = curl_multi_init();
-    m->id = new_id();
-    if(!m->curlm) {
-      free(m);
-      m = NULL;
-    }
-  }
-  return m;
+  guard_init(&m->inside);
+  m->curlm = curl_multi_init();
+  m->id = new_id();
+  return !m->curlm;
 }
 
 int multi_enter(multi *m)
@@ -108,11 +101,10 @@ int multi_close(multi *m)
 }
 
 /* The backstop: nothing of Python is left to call. */
-void multi_free(multi *m)
+void multi_end(multi *m)
 {
   m->failed = 1;
-  if(multi_close(m) == CURLM_OK)
-    free(m);
+  multi_close(m);
 }
 
 /* Something was gathered: it is delivered before control goes back to Python. */
@@ -373,15 +365,12 @@ static int on_timer(CURLM *curlm, long milliseconds, void *p)
 static int on_push(CURL *parent, CURL *curl, size_t count, struct curl_pushheaders *headers, void *p)
 {
   multi *m = p;
-  easy *from = easy_of(parent), *pushed;
+  easy *from = easy_of(parent), *pushed = NULL;
   int answer;
 
   if(m->failed)
     return CURL_PUSH_DENY;
-  pushed = easy_adopt(curl, from ? from->agent : NULL);
-  if(!pushed)
-    return CURL_PUSH_DENY;
-  answer = python_push(m->id, from ? from->id : 0, pushed, headers, count);
+  answer = python_push(m->id, from ? from->id : 0, curl, &pushed, headers, count);
   if(answer == CURL_PUSH_OK)
     link_easy(m, pushed); /* libcurl adds it on return */
   return answer;

@@ -7,7 +7,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
 
 #define KINDS (CURL_LOCK_DATA_HSTS + 1)
 
@@ -32,20 +31,18 @@ static void on_unlock(CURL *curl, curl_lock_data data, void *p)
   pthread_mutex_unlock(&s->locks[data < KINDS ? data : 0]);
 }
 
-share *share_new(void)
+size_t share_size(void) { return sizeof(share); }
+
+/* In memory that is Python's, as easy_init. Answers 1 when out of memory. */
+int share_init(share *s)
 {
-  share *s = calloc(1, sizeof(*s));
   pthread_mutexattr_t recursive;
   int i;
 
-  if(!s)
-    return NULL;
-  s->curlsh = curl_share_init();
-  if(!s->curlsh) {
-    free(s);
-    return NULL;
-  }
   guard_init(&s->inside);
+  s->curlsh = curl_share_init();
+  if(!s->curlsh)
+    return 1;
   pthread_mutexattr_init(&recursive);
   pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
   for(i = 0; i < KINDS; i++)
@@ -54,7 +51,7 @@ share *share_new(void)
   curl_share_setopt(s->curlsh, CURLSHOPT_USERDATA, s);
   curl_share_setopt(s->curlsh, CURLSHOPT_LOCKFUNC, on_lock);
   curl_share_setopt(s->curlsh, CURLSHOPT_UNLOCKFUNC, on_unlock);
-  return s;
+  return 0;
 }
 
 /* Handles in different threads may be attached at the same time: each in its turn. */
@@ -105,16 +102,7 @@ int share_close(share *s)
 int share_closed(const share *s) { return !s->curlsh; }
 
 /* The backstop. A share that is still in use stays: its handles will take its locks. */
-void share_free(share *s)
-{
-  int i;
-
-  if(share_close(s))
-    return;
-  for(i = 0; i < KINDS; i++)
-    pthread_mutex_destroy(&s->locks[i]);
-  free(s);
-}
+void share_end(void *s) { share_close(s); }
 
 /* CURLOPT_SHARE; NULL detaches. Not in a multi: there 7.88.1 crashes on a change of shares. */
 int easy_set_share(easy *e, share *s)

@@ -130,10 +130,11 @@ void easy_leave(easy *);
 int easy_inside(const easy *);
 
 /* easy.c */
-easy *easy_new(const char *agent);
-easy *easy_duplicate(easy *);
+int easy_init(easy *, const char *agent);
+int easy_duplicate(easy *, easy *twin);
+int easy_adopt(easy *, CURL *, const char *agent);
 int easy_close(easy *);
-void easy_free(easy *);
+void easy_end(easy *);
 void easy_renounce(easy *);
 int easy_reset(easy *);
 int easy_pause(easy *, int bitmask);
@@ -181,9 +182,9 @@ int easy_collect(easy *, int collects, int present);
 int list_append(struct curl_slist **, const char *);
 
 /* multi.c */
-multi *multi_new(void);
+int multi_init(multi *);
 int multi_close(multi *);
-void multi_free(multi *);
+void multi_end(multi *);
 int multi_enter(multi *);
 void multi_leave(multi *);
 int multi_add(multi *, easy *);
@@ -209,12 +210,16 @@ int multi_fileno(multi *);
 int multi_step(multi *, int milliseconds);
 
 /* share.c */
-share *share_new(void);
+size_t share_size(void);
+int share_init(share *);
 int share_close(share *);
 int share_closed(const share *);
-void share_free(share *);
+void share_end(void *);
 int share_set(share *, CURLSHoption, int data);
 int easy_set_share(easy *, share *);
+
+/* url.c */
+void url_end(CURLU **);
 
 /* sockets.c */
 int easy_set_closer(easy *, uintptr_t closer, int present);

@@ -37,13 +37,15 @@ _info_number = lib.easy_info_number
 _info_real = lib.easy_info_real
 _info_text = lib.easy_info_text
 _string = ffi.string
-_new = lib.easy_new
+_new = ffi.new
+_init = lib.easy_init
 _end = lib.easy_close
 _idle = lib.easy_idle
-_free = lib.easy_free
+_end_all = lib.easy_end
 _owned = ffi.gc
 # Slots of the engine's, set without the detour of a class that has a __delattr__.
 _hold = Settings.__dict__["_handle"].__set__
+_hold_backstop = Settings.__dict__["_backstop"].__set__
 _remember = Settings.__dict__["_settings"].__set__
 _set_cache = Engine.__dict__["_cache"].__set__
 _set_closer = Settings.__dict__["_closer"].__set__
@@ -106,7 +108,7 @@ def set_curlu(curl: Curl, option: Option, url: Any) -> None:
     if url is None:
         unset_by_reset(curl, option)
         return
-    code = lib.easy_set_pointer(curl._handle, option.id, url._curlu)
+    code = lib.easy_set_pointer(curl._handle, option.id, url._handle())
     if code:
         raise curl._option_error(code, option, url)
     curl._keep(option.id, url)
@@ -176,11 +178,12 @@ class Curl(Attributes, WebSocketMethods, Engine):
 
     def _begin(self, handle: Any = None) -> None:
         if handle is None:
-            handle = _new(_AGENT)
-            if not handle:
+            handle = _new("easy *")
+            if _init(handle, _AGENT):
                 initialize()
                 raise error("initializing curl failed")
-        _hold(self, _owned(handle, _free))
+        _hold(self, handle)
+        _hold_backstop(self, _owned(handle, _end_all))
         _remember(self, {})
         _set_cache(self, None)
         _set_closer(self, None)
@@ -240,8 +243,8 @@ class Curl(Attributes, WebSocketMethods, Engine):
 
     def duphandle(self) -> Self:
         """A new handle with the same options, callables and attributes."""
-        handle = lib.easy_duplicate(self._handle)
-        if not handle:
+        handle = ffi.new("easy *")
+        if lib.easy_duplicate(self._handle, handle):
             self._refuse(lib.HANDLE_BUSY if self._handle.curl else lib.HANDLE_CLOSED, "duphandle")
         twin = super().__new__(type(self))
         twin._begin(handle)

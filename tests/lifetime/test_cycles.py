@@ -1,0 +1,124 @@
+"""Handles in reference cycles: finalizers run in any order, and whatever they reach is still there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+WATCH = """
+import gc, os, socket, sys
+import libcurl
+from libcurl import pycurl
+from servers.http import HTTPServer
+
+def collect():
+    for _ in range(4):
+        gc.collect()
+"""
+
+
+@pytest.mark.parametrize("make", ["libcurl.Easy", "libcurl.Multi", "libcurl.Share", "pycurl.Curl"])
+def test_a_finalizer_that_closes_a_collected_handle_closes_no_other(script: Any, make: str) -> None:
+    script(
+        WATCH
+        + f"""
+kept, owners = [], []
+class Owner:
+    def __del__(self):
+        kept.append({make}())
+        self.handle.close()
+for _ in range(50):
+    handle = {make}()
+    owner = Owner()  # younger than its handle: finalized after it
+    owner.handle, owner.me = handle, owner
+    owners.append(owner)
+    del handle, owner
+del owners
+collect()
+assert len(kept) == 50
+assert not any(handle.closed for handle in kept)
+""",
+        env={"MALLOC_PERTURB_": "85"},
+    )
+
+
+def test_a_finalizer_reads_nothing_of_a_url_that_was_freed(script: Any) -> None:
+    script(
+        WATCH
+        + """
+hosts = []
+class Owner:
+    def __del__(self):
+        try:
+            hosts.append(self.url.host)
+        except ValueError:
+            hosts.append("closed")
+for _ in range(50):
+    owner = Owner()
+    owner.url, owner.me = libcurl.Url("http://host.example/"), owner
+    del owner
+collect()
+assert len(hosts) == 50 and set(hosts) <= {"host.example", "closed"}, hosts
+""",
+        env={"MALLOC_PERTURB_": "85"},
+    )
+
+
+def test_a_suspended_stream_in_a_cycle_is_collected_with_its_handle(script: Any) -> None:
+    script(
+        WATCH
+        + """
+class Owner:
+    pass
+with HTTPServer() as server:
+    for _ in range(40):
+        owner = Owner()
+        owner.me = owner
+        owner.easy = libcurl.Easy(url=server.url + "/bytes/500000")
+        owner.stream = owner.easy.stream()
+        next(owner.stream)
+        del owner
+    collect()
+""",
+        env={"MALLOC_PERTURB_": "85"},
+    )
+
+
+@pytest.mark.parametrize("face", ["native", "pycurl"])
+def test_a_share_in_a_cycle_with_its_handle_closes_its_connections(script: Any, face: str) -> None:
+    script(
+        WATCH
+        + f"""
+closed = []
+def closer(fd):
+    closed.append(fd)
+    os.close(fd)
+    return 0
+def opener(purpose, address):
+    return socket.socket(address.family, address.socktype, address.protocol)
+def work(url):
+    if {face!r} == "native":
+        share = libcurl.Share(libcurl.LockData.CONNECT)
+        easy = libcurl.Easy(url=url, share=share, closesocketfunction=closer)
+        easy.set(private=easy)
+    else:
+        share = pycurl.CurlShare()
+        share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
+        easy = pycurl.Curl()
+        easy.me = easy
+        for option, value in (
+            (pycurl.URL, url),
+            (pycurl.WRITEFUNCTION, lambda data: None),
+            (pycurl.OPENSOCKETFUNCTION, opener),
+            (pycurl.CLOSESOCKETFUNCTION, closer),
+            (pycurl.SHARE, share),
+        ):
+            easy.setopt(option, value)
+    easy.perform()
+with HTTPServer() as server:
+    work(server.url)
+    collect()
+    assert len(closed) == 1, closed
+"""
+    )
