@@ -126,17 +126,31 @@ def python_write(easy: int, data: Any, size: int) -> int:
 def python_headers(easy: int, data: Any, size: int, sizes: Any, count: int) -> int:
     """CURLOPT_HEADERFUNCTION, for the lines of a block. 0: all were taken."""
     handle: Any = handles[easy]()
-    function = handle._functions._headerfunction
+    functions = handle._functions
     block = _unpack(data, size)
-    begin = 0
-    for length in _unpack(sizes, count):
-        end = begin + length
-        taken = function(block[begin:end])
-        if taken is not None and handle._answer(taken, length, "_headerfunction") != length:
+    lines = block.splitlines(True)
+    if len(lines) != count:  # a carriage return stands by itself in one of them
+        lines = _cut(block, _unpack(sizes, count))
+    for line in lines:
+        try:
+            function = functions._headerfunction
+        except AttributeError:  # unset by one of the lines before
+            break
+        taken = function(line)
+        if taken is not None and handle._answer(taken, len(line), "_headerfunction") != len(line):
             handle._refused()
             return 1
-        begin = end
     return 0
+
+
+def _cut(block: bytes, sizes: list[int]) -> list[bytes]:
+    """Pieces of these sizes."""
+    lines = []
+    begin = 0
+    for size in sizes:
+        lines.append(block[begin : begin + size])
+        begin += size
+    return lines
 
 
 @ffi.def_extern(error=ffi.NULL, onerror=failed)
@@ -171,7 +185,7 @@ def python_read(easy: int, data: Any, size: int) -> int:
     # libcurl goes on with the function that a transfer began with, set or not.
     function = getattr(handle._functions, "_readfunction", None)
     if function is None:
-        return lib.CURL_READFUNC_ABORT  # type: ignore[no-any-return]
+        raise RuntimeError("CURLOPT_READFUNCTION was unset in the transfer that reads from it")
     return deliver(function(size), data, size, "CURLOPT_READFUNCTION")
 
 
@@ -414,9 +428,7 @@ def python_timer(multi: int, milliseconds: int) -> int:
 
 
 @ffi.def_extern(error=lib.CURL_PUSH_DENY, onerror=failed)
-def python_push(
-    multi: int, parent: int, curl: Any, pushed: Any, headers: Any, count: int
-) -> int:
+def python_push(multi: int, parent: int, curl: Any, pushed: Any, headers: Any, count: int) -> int:
     """CURLMOPT_PUSHFUNCTION: the headers are (name, value) of the request that is promised."""
     handle: Any = handles[multi]()
     fields = []

@@ -152,7 +152,8 @@ def file_source(native: Any, file: Any) -> tuple[Any, Any, int]:
     """
     try:
         start = file.tell()
-        size = file.seek(0, os.SEEK_END) - start
+        file.seek(0, os.SEEK_END)
+        size = file.tell() - start
         file.seek(start)
     except (AttributeError, OSError, ValueError):
         return file.read, None, -1

@@ -338,6 +338,12 @@ class Engine(Settings):
     def _in_transfer(self) -> bool:
         return bool(self._handle.performing or self._handle.joined)
 
+    def _amid_transfer(self) -> bool:
+        """Whether libcurl uses what it was given: not before a multi is driven, nor after the end."""
+        if self._sockets is not None and self._handle.joined:
+            return True  # what belongs to them cannot be set again there
+        return lib.easy_amid(self._handle) == 1  # type: ignore[no-any-return]
+
     def _error(self, code: int) -> Exception:
         """The exception for what a shim has answered."""
         if code in REFUSALS:
@@ -358,6 +364,10 @@ class Engine(Settings):
 
     def _make_error(self, code: int, message: str, errno: int) -> Exception:
         """Hook: the face's exception for a CURLcode."""
+        if not message and code == lib.CURLE_FAILED_INIT and self._handle.joined:
+            message = "the handle is in a multi, which does its transfer"
+        elif not message and code == lib.CURLE_RECURSIVE_API_CALL:
+            message = "the handle is in the middle of a transfer of its own"
         return easy_error(code, message, errno)
 
     def _set_closer(self, option: Option, function: Callable[[int], Any] | None) -> None:
@@ -424,6 +434,11 @@ class Engine(Settings):
             self._joins(share._cache)
         if left is not None and left is not share:
             left._released()
+
+    def _stay(self) -> None:
+        """After a reset: still in its share, so still with the share's sockets."""
+        if self._share is not None and self._share._sockets is not None:
+            self._share._sockets.bind_by_default(self)
 
 
 def initialize() -> None:

@@ -29,13 +29,19 @@ class Headers(Mapping[str, str]):
         if "curl_easy_nextheader" in absent:
             raise needs("curl_easy_nextheader", absent["curl_easy_nextheader"])
         self._easy = easy
-        #: (name, value) of every field, in the order of arrival.
-        self.raw: list[tuple[bytes, bytes]] = _fields(easy, origin, request)
-        self._fields: dict[str, tuple[str, list[str]]] = {}
-        for name, value in self.raw:
-            text = name.decode("utf-8", "surrogateescape")
-            _, values = self._fields.setdefault(text.lower(), (text, []))
-            values.append(value.decode("utf-8", "surrogateescape"))
+        self._packed = _packed(easy, origin, request)
+        parts = self._packed.decode("utf-8", "surrogateescape").split("\0")
+        self._names = parts[:-1:2]
+        self._values = parts[1::2]
+        # In one go, because there may be many; of several fields of a name the first is found.
+        self._lowered = "\0".join(self._names).lower().split("\0") if self._names else []
+        self._first = dict(zip(reversed(self._lowered), reversed(self._values), strict=True))
+
+    @property
+    def raw(self) -> list[tuple[bytes, bytes]]:
+        """(name, value) of every field, in the order of arrival."""
+        parts = iter(self._packed.split(b"\0"))
+        return list(zip(parts, parts))  # noqa: B905 (an empty part is left over)
 
     def select(self, origin: int = lib.CURLH_HEADER, request: int = -1) -> Headers:
         """The headers of another origin or request of the same transfer."""
@@ -43,31 +49,36 @@ class Headers(Mapping[str, str]):
 
     def getall(self, name: str) -> list[str]:
         """The values of all fields of this name."""
-        return list(self._fields.get(name.lower(), ("", ()))[1])
+        wanted = name.lower()
+        fields = zip(self._lowered, self._values, strict=True)
+        return [value for lowered, value in fields if lowered == wanted]
 
     def __getitem__(self, name: str) -> str:
-        return self._fields[name.lower()][1][0]
+        return self._first[name.lower()]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._fields
+        return isinstance(name, str) and name.lower() in self._first
 
     def __iter__(self) -> Iterator[str]:
-        return iter([name for name, _ in self._fields.values()])
+        names: dict[str, str] = {}
+        for lowered, name in zip(self._lowered, self._names, strict=True):
+            names.setdefault(lowered, name)
+        return iter(names.values())
 
     def __len__(self) -> int:
-        return len(self._fields)
+        return len(self._first)
 
     def __repr__(self) -> str:
-        fields = [(name, value) for name, values in self._fields.values() for value in values]
-        return f"<Headers {fields}>"
+        return f"<Headers {list(zip(self._names, self._values, strict=True))}>"
 
 
-def _fields(easy: Engine, origin: int, request: int) -> list[tuple[bytes, bytes]]:
+def _packed(easy: Engine, origin: int, request: int) -> bytes:
+    """Names and values, each with a NUL behind it."""
     packed = ffi.new("char **")
     size = ffi.new("size_t *")
     code = lib.easy_headers(easy._handle, origin, request, packed, size)
     if code:
         raise easy._error(code)
-    parts = iter(ffi.unpack(packed[0], size[0]).split(b"\0") if size[0] else ())
+    data: bytes = ffi.unpack(packed[0], size[0]) if size[0] else b""
     lib.easy_free_text(packed[0])
-    return list(zip(parts, parts))  # noqa: B905 (an empty part is left over)
+    return data

@@ -232,7 +232,7 @@ def attach(handle: Engine, option: Option, mime: Any) -> None:
     """Set MIMEPOST: make a tree for the handle."""
     if not isinstance(mime, MimeEngine):
         raise option.refused(mime, "a Mime")
-    if handle._in_transfer():
+    if handle._amid_transfer():
         raise RuntimeError("CURLOPT_MIMEPOST cannot be set during a transfer")
     native = handle._handle
     code = lib.easy_enter(native)

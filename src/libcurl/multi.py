@@ -43,7 +43,8 @@ class Multi(MultiEngine):
     raises RuntimeError. All from one thread, `wakeup` aside.
 
     An exception in a transfer's callback comes out with that transfer; one in a socket, timer or notify
-    callback comes out of the call in progress. KeyboardInterrupt and SystemExit do so always.
+    callback comes out of the call in progress. KeyboardInterrupt and SystemExit do so always, and their
+    transfer has left the multi then.
     """
 
     __slots__ = ("_settings", "_way")
@@ -129,7 +130,7 @@ class Multi(MultiEngine):
         elif option >= lib.CURLOPTTYPE_OBJECTPOINT and option < lib.CURLOPTTYPE_FUNCTIONPOINT:
             if not name.endswith("_bl"):
                 raise TypeError(f"{c_name} is not for Python: use a closure, or libcurl.raw")
-            strings = [ffi.new("char[]", item.encode()) for item in value or ()]
+            strings = [ffi.new("char[]", item) for item in _texts(c_name, value)]
             code = lib.multi_set_list(handle, option, [*strings, ffi.NULL])
         else:
             try:
@@ -212,12 +213,23 @@ class Multi(MultiEngine):
         """What has finished, into `_done`. KeyboardInterrupt and SystemExit come out by themselves."""
         self._step(milliseconds)
         if self._failures:
-            for result in self._done:
-                error = result[1]
-                if error is not None and not isinstance(error, Exception):
-                    self._done.remove(result)
-                    raise error
-            self._failures = False
+            self._raise_interrupt()
+
+    def _raise_interrupt(self) -> None:
+        for result in self._done:
+            easy, error = result
+            if error is not None and not isinstance(error, Exception):
+                self._done.remove(result)
+                if easy._multi is self:
+                    self._take_out(easy)
+                raise error
+        self._failures = False
+
+    def _after(self, code: int) -> int:
+        ended = super()._after(code)
+        if self._failures and not self._handle.inside.depth:
+            self._raise_interrupt()
+        return ended
 
     def _poll(self, milliseconds: int) -> None:
         """For a thread: wait until `step` has something to do, where there is no descriptor to tell."""
@@ -319,6 +331,8 @@ class Multi(MultiEngine):
         """
         self._drive_any("perform", "socket_action")
         self._read_messages()
+        if self._failures:
+            self._raise_interrupt()
         done, self._done = self._done, []
         return done  # type: ignore[return-value]
 
@@ -372,9 +386,7 @@ class Multi(MultiEngine):
         _require("curl_multi_notify_disable")
         self._after(lib.multi_notify(self._handle, index(notification), 0))
 
-    def _pushed(
-        self, parent: Any, curl: Any, pushed: Any, headers: list[tuple[str, str]]
-    ) -> int:
+    def _pushed(self, parent: Any, curl: Any, pushed: Any, headers: list[tuple[str, str]]) -> int:
         """The pushfunction's answer; an accepted handle joins this multi."""
         easy: Easy = Easy.__new__(type(parent) if parent is not None else Easy)
         handle = ffi.new("easy *")
@@ -398,6 +410,24 @@ class Multi(MultiEngine):
             self._easies[easy._id] = easy
             easy._joins(self._cache)
         return answer
+
+
+def _texts(name: str, value: Any) -> list[bytes]:
+    """What a list option takes, by the rules of an easy's."""
+    if isinstance(value, (str, bytes, bytearray, memoryview, dict)):
+        raise TypeError(f"{name} takes an iterable of strings, not {type(value).__name__}")
+    try:
+        items = [
+            item.encode("utf-8", "surrogateescape")
+            if isinstance(item, str)
+            else bytes(memoryview(item))
+            for item in (() if value is None else value)
+        ]
+    except TypeError:
+        raise TypeError(f"{name} takes an iterable of strings") from None
+    if any(b"\0" in item for item in items):
+        raise ValueError(f"{name}: a string has no NUL inside")
+    return items
 
 
 def _require(function: str) -> None:

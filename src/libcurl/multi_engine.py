@@ -197,7 +197,8 @@ class MultiEngine:
 
     def _end_halted(self) -> int:
         """Transfers that a callback stopped: libcurl has been told of most, the rest are taken out."""
-        self._read_messages()
+        if any(easy._multi is self for easy in self._halted):
+            self._read_messages()
         halted, self._halted = self._halted, []
         self._handle.halted = False
         finished = [easy for easy, _ in self._done]

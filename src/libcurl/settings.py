@@ -89,6 +89,8 @@ class Settings:
 
     if TYPE_CHECKING:
 
+        def _amid_transfer(self) -> bool: ...
+
         def _attend(self) -> None: ...
 
         def _check(self) -> None: ...
@@ -146,6 +148,8 @@ class Settings:
 
     def _set_again(self, memo: Memo) -> bool:
         """Set what has been set before. Whether that worked; why not is told by _set_many."""
+        if self._sockets is not None and self._in_transfer():
+            return False
         if type(memo[1]) is list:
             memo[1] = ffi.new("int64_t[]", memo[1])
             memo[2] = ffi.new("char[]", memo[2])
@@ -162,6 +166,9 @@ class Settings:
     def _set_batch(
         self, batch: list[tuple[Option, Any]], settings: list[int], texts: bytes
     ) -> None:
+        if self._sockets is not None:
+            for option, _ in batch:
+                self._sockets.guard(self, option)
         code = _set_packed(self._handle, settings, len(batch), texts)
         done = len(batch) if not code else 0 if code in REFUSALS else self._handle.done
         for option, value in batch[:done]:
@@ -175,6 +182,8 @@ class Settings:
         if value is None:
             self._unset([option])
             return
+        if self._sockets is not None:
+            self._sockets.guard(self, option)
         handle = self._handle
         kind = option.kind
         if kind == NUMBER:
@@ -263,7 +272,7 @@ class Settings:
     def _set_again_without(self, options: list[Option]) -> None:
         """Unset options by a reset, after which the others are set again."""
         self._check()
-        if self._in_transfer():
+        if self._amid_transfer():
             names = ", ".join(f"CURLOPT_{option.name.upper()}" for option in options)
             raise RuntimeError(f"{names} cannot be unset during a transfer")
         keep = {
@@ -283,6 +292,8 @@ class Settings:
             # Those that decide the method are set again among the bodies that do, in their order.
             if option.kind == SPECIAL or option.id in METHODS:
                 twin._set(option, value)
+        if self._sockets is not None:
+            self._sockets.copy_to(twin)
         for option in self._callbacks:
             if option not in twin._callbacks:
                 twin._set(option, getattr(self._functions, option.slot))
@@ -306,10 +317,13 @@ class Settings:
         closer = self._closer
         if closer is not None:
             lib.easy_set_closer(handle, closer.id, closer.function is not None)
+        if self._sockets is not None:
+            self._sockets.restore(self)
 
     def _reset(self) -> None:
         """curl_easy_reset: everything Python holds for the options is let go of."""
-        code = _reset(self._handle)
+        amid = self._sockets is not None and self._amid_transfer()
+        code = lib.HANDLE_DEFERRED if amid else _reset(self._handle)
         if code == lib.HANDLE_DEFERRED:
             raise RuntimeError("a handle cannot be reset during its transfer")
         if code:
@@ -323,6 +337,10 @@ class Settings:
         self._sockets = self._kept = self._body = None
         if closer is not None:
             closer.release()
+        self._stay()
+
+    def _stay(self) -> None:
+        """Hook: after a reset, which leaves the handle in its share."""
 
     # -- Callbacks and objects -------------------------------------------------------------------
 

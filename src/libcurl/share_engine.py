@@ -30,7 +30,15 @@ _open: dict[int, Callable[[], ShareEngine | None]] = {}
 class ShareEngine:
     """A share handle (CURLSH). Each face derives its own class from this one."""
 
-    __slots__ = ("__weakref__", "_abandoned", "_cache", "_backstop", "_handle", "_memory", "_sockets")
+    __slots__ = (
+        "__weakref__",
+        "_abandoned",
+        "_backstop",
+        "_cache",
+        "_handle",
+        "_memory",
+        "_sockets",
+    )
 
     #: What the face calls such a handle in its messages.
     _kind = "Share handle"

@@ -66,7 +66,7 @@ def set_progress(handle: Engine, option: Option, function: Callable[..., Any] | 
 def _refuse_in_transfer(handle: Engine, option: Option) -> None:
     """libcurl would read the new bytes up to the old size, which it has noted."""
     handle._check()
-    if handle._in_transfer():
+    if handle._amid_transfer():
         raise RuntimeError(f"CURLOPT_{option.name.upper()} cannot be changed during a transfer")
 
 

@@ -215,7 +215,7 @@ easy = libcurl.Easy(url=url, timeout=5)
 def act():
 {act}
 
-measure(act, 200, 1000, 200)
+measure(act, 200, 1000, 500)
 easy.close()
 assert not closers and not handles
 """,

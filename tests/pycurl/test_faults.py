@@ -433,3 +433,61 @@ def test_exceptions_have_their_tracebacks(capsys: pytest.CaptureFixture[str]) ->
     assert cause is not None
     assert traceback.extract_tb(cause.__traceback__)[-1].name == "write"
     assert "in write\n" in capsys.readouterr().err
+
+
+def test_a_handle_in_a_multi_is_idle_before_and_after_its_transfer(http: Any) -> None:
+    multi = pycurl.CurlMulti()
+    share = pycurl.CurlShare()
+    body = BytesIO()
+
+    def prepare(text: str) -> None:
+        curl.reset()
+        curl.setopt(pycurl.URL, f"{http.url}/echo")
+        curl.setopt(pycurl.WRITEDATA, body)
+        curl.setopt(pycurl.HTTPPOST, [("name", "value")])
+        curl.unsetopt(pycurl.HTTPPOST)
+        curl.setopt(pycurl.POSTFIELDS, "before")
+        curl.setopt(pycurl.POSTFIELDS, text)
+        for change in (
+            lambda: curl.setopt(pycurl.SHARE, share),
+            lambda: curl.unsetopt(pycurl.SHARE),
+        ):
+            with pytest.raises(pycurl.error, match="in a CurlMulti"):
+                change()
+
+    curl = pycurl.Curl()
+    multi.add_handle(curl)
+    prepare("first")
+    while multi.perform()[1]:
+        multi.select(1)
+    prepare("second")  # before info_read
+    assert multi.info_read() == (0, [curl], [])
+    prepare("second")
+    multi.remove_handle(curl)
+    multi.add_handle(curl)
+    while multi.perform()[1]:
+        multi.select(1)
+    multi.remove_handle(curl)
+    assert [request.body for request in http.requests] == [b"first", b"second"]
+    curl.setopt(pycurl.SHARE, share)
+    curl.close()
+    multi.close()
+    share.close()
+
+
+@pytest.mark.parametrize("kind", ["Curl", "CurlMulti", "CurlShare"])
+def test_a_with_block_calls_no_close_of_a_subclass(kind: str) -> None:
+    class Sub(getattr(pycurl, kind)):  # type: ignore[misc]
+        def close(self) -> None:
+            raise LookupError("not called by pycurl")
+
+    with Sub() as made:
+        pass
+    if kind != "CurlMulti":
+        with pytest.raises(pycurl.error):
+            made.setopt(pycurl.SH_SHARE if kind == "CurlShare" else pycurl.URL, 2)
+
+
+def test_a_list_option_takes_no_dict() -> None:
+    with pytest.raises(TypeError, match="invalid arguments to setopt"):
+        pycurl.Curl().setopt(pycurl.HTTPHEADER, {"a": "b"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import pathlib
 import socket
@@ -198,6 +199,21 @@ def test_readdata_is_sent_again_by_every_transfer(
         twin = easy.duphandle()
         assert twin.fetch() == payload(100_000)
         twin.close()
+
+
+def test_readdata_may_be_a_mapped_file(http: Any, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"--" + payload(100_000))
+    with (
+        open(path, "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        Easy(url=http.url + "/post", upload=True) as easy,
+    ):
+        mapped.seek(2)
+        easy.set(readdata=mapped)
+        for _ in range(2):
+            assert easy.fetch() == payload(100_000)
+        assert http.requests[0].get("Content-Length") == "100000"
 
 
 def test_readdata_may_be_an_iterator(http: Any) -> None:
@@ -749,3 +765,105 @@ def test_another_thread_is_told_that_the_handle_is_in_use(http: Any) -> None:
         thread.join()
     easy.perform()
     easy.close()
+
+
+# Callbacks that unset themselves
+
+
+@pytest.mark.parametrize("pieces", [1, 5])
+def test_what_a_write_function_leaves_is_collected(http: Any, pieces: int) -> None:
+    chunks: list[bytes] = []
+
+    def write(data: bytes) -> None:
+        chunks.append(data)
+        if len(chunks) == pieces:
+            easy.set(writefunction=None)
+
+    with Easy(url=http.url + "/bytes/1000000", writefunction=write, buffersize=100_000) as easy:
+        easy.perform()
+        assert len(chunks) == pieces
+        assert b"".join(chunks) + easy.body == payload(1_000_000)
+
+
+def test_what_a_write_function_leaves_goes_to_the_file_in_its_place(
+    http: Any, tmp_path: pathlib.Path
+) -> None:
+    chunks: list[bytes] = []
+
+    def write(data: bytes) -> None:
+        chunks.append(data)
+        easy.set(writedata=file)
+
+    with (
+        open(tmp_path / "file", "wb") as file,
+        Easy(url=http.url + "/bytes/1000000", writefunction=write, buffersize=100_000) as easy,
+    ):
+        easy.perform()
+        assert easy.body == b""
+    assert chunks[0] + (tmp_path / "file").read_bytes() == payload(1_000_000)
+
+
+def test_a_header_function_may_unset_itself(http: Any) -> None:
+    lines: list[bytes] = []
+
+    def header(line: bytes) -> None:
+        lines.append(line)
+        easy.set(headerfunction=None)
+
+    with Easy(url=http.url, headerfunction=header) as easy:
+        assert easy.fetch() == b"hello"
+        assert len(lines) == 1
+
+
+def test_a_header_function_that_unsets_the_write_function(http: Any) -> None:
+    file = io.BytesIO()
+
+    def header(line: bytes) -> None:
+        easy.set(writefunction=None)
+
+    with Easy(url=http.url, headerfunction=header, writefunction=file.write) as easy:
+        easy.perform()
+        assert file.getvalue() + easy.body == b"hello"
+
+
+def test_a_read_function_that_unsets_itself_is_missed(http: Any) -> None:
+    def read(size: int) -> bytes:
+        easy.set(readfunction=None)
+        return b"x"
+
+    with (
+        Easy(url=http.url + "/post", upload=True, readfunction=read) as easy,
+        pytest.raises(RuntimeError, match="READFUNCTION was unset"),
+    ):
+        easy.perform()
+
+
+@pytest.mark.parametrize("name", ["writefunction", "headerfunction", "xferinfofunction"])
+@pytest.mark.parametrize("face", ["easy", "multi"])
+def test_a_child_forked_in_a_callback_can_close_and_exit(
+    http: Any, script: Any, name: str, face: str
+) -> None:
+    lines = f"""
+        import os, sys
+        from libcurl import Easy, Multi
+        def callback(*arguments):
+            if os.getpid() == parent:
+                child = os.fork()
+                if child:
+                    status.append(os.waitpid(child, 0)[1])
+                    easy.set({name}=None)
+                    return
+                easy.close()
+                sys.exit(7)
+        status = []
+        parent = os.getpid()
+        easy = Easy(url={http.url!r}, {name}=callback, noprogress=False)
+        if {face!r} == "easy":
+            easy.perform()
+        else:
+            multi = Multi()
+            multi.add(easy)
+            assert list(multi.run()) == [(easy, None)]
+        print(list(map(os.waitstatus_to_exitcode, status)))
+    """
+    assert script(lines) == "[7]\n"

@@ -745,6 +745,65 @@ def test_an_interrupt_in_a_callback_comes_out_of_run_itself(
     assert finished == good
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("name", ["writefunction", "headerfunction", "xferinfofunction"])
+@pytest.mark.parametrize("way", [by_perform, by_socket_action], ids=["perform", "socket_action"])
+def test_an_interrupt_in_a_callback_comes_out_of_the_call_in_progress(
+    way: Drive, name: str, kind: type[BaseException], multi: Multi, http: Any
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise kind
+
+    broken = Easy(**{"url": http.url, name: interrupt})
+    good = {Easy(url=http.url) for _ in range(10)}
+    for easy in (broken, *good):
+        multi.add(easy)
+    with pytest.raises(kind):
+        way(multi)
+    assert broken not in multi
+    finished = way(multi) if multi.get_handles() else []
+    assert all(error is None for _, error in finished)
+    assert {easy for easy, _ in finished} | good == good
+
+
+def test_what_only_a_transfer_uses_can_be_changed_before_and_after_it(
+    multi: Multi, http: Any
+) -> None:
+    easy = Easy(url=http.url + "/status/404", postfields=b"old")
+    multi.add(easy)
+    easy.reset()
+    easy.set(url=http.url + "/echo", postfields=b"new")
+    while multi.perform():
+        if http.requests:
+            with pytest.raises(RuntimeError, match="during"):
+                easy.reset()
+            with pytest.raises(RuntimeError, match="during"):
+                easy.set(postfields=b"late")
+        multi.poll(1000)
+    easy.set(postfields=b"next")
+    easy.reset()
+    assert multi.info_read() == [(easy, None)]
+    assert http.requests[0].body == b"new"
+    multi.remove(easy)
+    with pytest.raises(libcurl.Error):
+        easy.perform()  # no URL
+
+
+def test_a_handle_in_a_multi_does_not_perform_by_itself(multi: Multi, http: Any) -> None:
+    easy = Easy(url=http.url)
+    multi.add(easy)
+    for way in (easy.perform, easy.fetch, lambda: list(easy.stream())):
+        with pytest.raises(libcurl.Error, match="is in a multi"):
+            way()
+    multi.remove(easy)
+    easy.set(url=http.url + "/bytes/30000000")
+    stream = easy.stream()
+    next(stream)
+    with pytest.raises(libcurl.Error, match="in the middle of a transfer"):
+        easy.perform()
+    stream.close()
+
+
 def test_a_removed_handle_gives_its_exception_to_remove(multi: Multi, http: Any) -> None:
     def close(fd: int) -> None:
         os.close(fd)
@@ -885,6 +944,10 @@ def test_options_are_keywords_of_their_own_kind(multi: Multi) -> None:
         ({"maxconnects": None}, TypeError, "takes an int"),
         ({"socketfunction": 5}, TypeError, "takes a callable, not int"),
         ({"socketdata": 5}, TypeError, "not for Python"),
+        ({"pipelining_site_bl": "abc"}, TypeError, "takes an iterable of strings, not str"),
+        ({"pipelining_site_bl": [5]}, TypeError, "takes an iterable of strings"),
+        ({"pipelining_site_bl": 5}, TypeError, "takes an iterable of strings"),
+        ({"pipelining_server_bl": ["a\0b"]}, ValueError, "no NUL"),
         ({"pushdata": None}, TypeError, "not for Python"),
     ):
         with pytest.raises(kind, match=words):

@@ -199,7 +199,7 @@ def test_the_peers_close_ends_iteration_and_says_why(run: Any, websocket: Any) -
         assert "4001 bye" in str(error)
     """
     run(code, websocket.url)
-    assert websocket.closed == [(4001, "")]
+    assert websocket.wait_closed() == [(4001, "")]
 
 
 def test_close_tells_the_peer_why_and_waits_for_its_answer(run: Any, websocket: Any) -> None:
@@ -212,7 +212,7 @@ def test_close_tells_the_peer_why_and_waits_for_its_answer(run: Any, websocket: 
     raises(ValueError, ws.send, "x")
     """
     run(code, websocket.url)
-    assert websocket.closed == [(4002, "enough")]
+    assert websocket.wait_closed() == [(4002, "enough")]
 
 
 def test_a_connection_that_breaks_is_an_error(run: Any, http: Any) -> None:

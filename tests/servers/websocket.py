@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 import threading
+import time
 import urllib.parse
 from typing import Any
 
@@ -58,6 +59,15 @@ class WebSocketServer:
         """Forget what came."""
         self.messages.clear()
         self.closed.clear()
+
+    def wait_closed(
+        self, count: int = 1, timeout: float = 5
+    ) -> list[tuple[int | None, str | None]]:
+        """`closed`, when so many connections have ended."""
+        deadline = time.monotonic() + timeout
+        while len(self.closed) < count and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return self.closed
 
     def stop(self) -> None:
         """Stop listening and end all connections."""

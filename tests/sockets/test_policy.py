@@ -241,7 +241,7 @@ def test_names_are_not_resolved(name: str) -> None:
         ((), {"port": -1}, ValueError),
         ((), {"port": 65536}, ValueError),
         ((), {"port": range(0)}, ValueError),
-        ((), {"port": "http"}, ValueError),
+        ((), {"port": "http"}, TypeError),
         ((), {"family": 99}, ValueError),
         ((), {"scope": "public"}, ValueError),
         ((), {"path": "/x", "port": 80}, ValueError),

@@ -12,6 +12,8 @@ static size_t on_write(char *data, size_t size, size_t count, void *p)
   size *= count;
   if(e->stopped || (e->line_count && !deliver(e)))
     return CURL_WRITEFUNC_ERROR;
+  if(!e->writes) /* unset by itself, and libcurl has more of what it had in hand */
+    return write_without(e, data, size);
   return e->gathers ? gather_body(e, data, size) : python_write(e->id, data, size);
 }
 
@@ -217,6 +219,8 @@ int easy_set_callback(easy *e, CURLoption option, int present)
         code = curl_easy_setopt(e->curl, option, present ? callbacks[i].on : fallback(e, option));
       if(!code && option == CURLOPT_OPENSOCKETFUNCTION)
         e->opens = present != 0;
+      if(!code && option == CURLOPT_WRITEFUNCTION)
+        e->writes = present != 0;
       if(!code && option == CURLOPT_WRITEFUNCTION)
         sink_close(e);
       if(!code && option == CURLOPT_READFUNCTION)

@@ -169,6 +169,14 @@ int easy_close(easy *e)
   CURL *curl;
   int refusal;
 
+  if(guard_forked(&e->inside) && e->curl) {
+    const guard *driven = e->joined ? &e->joined->inside : &e->inside;
+
+    if(driven->depth && !guard_elsewhere(driven)) { /* forked in a callback */
+      e->closing = e->stopped = 1;
+      return HANDLE_DEFERRED;
+    }
+  }
   if(guard_forked(&e->inside) || e->curl == UNBORN) {
     /* The connections belong to the parent, which a goodbye from here would confuse. */
     e->curl = NULL;
@@ -213,6 +221,32 @@ void easy_end(easy *e)
   e->first = NULL;
 }
 
+static int amid(easy *e)
+{
+  multi *m = e->joined;
+
+  if(e->performing || !m)
+    return e->performing;
+  if(e->waits == m->drives)
+    return 0;
+  if(!e->ended)
+    multi_results(m, 0);
+  return !e->ended;
+}
+
+/* 1: in the middle of a transfer, where libcurl goes on to use what it was given. Not so in a multi that
+ * was not driven since, nor when the transfer has ended. */
+int easy_amid(easy *e)
+{
+  int code = e->performing || e->joined ? easy_enter_again(e) : 0;
+
+  if(!code && (e->performing || e->joined)) {
+    code = amid(e);
+    easy_leave(e);
+  }
+  return code;
+}
+
 /* curl_easy_reset, which does not clear the pointer to the RESOLVE list: the next transfer would read
  * it after it was freed. Connections, cookies, sessions and the share stay, and so does the log. */
 int easy_reset(easy *e)
@@ -221,7 +255,7 @@ int easy_reset(easy *e)
 
   if(code)
     return code;
-  if(e->performing || e->joined) {
+  if(amid(e)) {
     easy_leave(e);
     return HANDLE_DEFERRED;
   }

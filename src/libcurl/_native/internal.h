@@ -59,6 +59,7 @@ struct kept *kept_copy(const struct kept *, CURL *);
 size_t collect(char *data, size_t size, size_t count, void *e);
 size_t read_nothing(char *to, size_t size, size_t count, void *e);
 size_t gather_body(easy *, char *data, size_t size);
+size_t write_without(easy *, char *data, size_t size);
 size_t gather_line(easy *, char *data, size_t size);
 int deliver(easy *);
 void sinks_begin(easy *);

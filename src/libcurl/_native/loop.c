@@ -275,6 +275,7 @@ int multi_step(multi *m, int milliseconds)
     multi_leave(m);
     return CURLM_RECURSIVE_API_CALL;
   }
+  m->drives++;
   code = step_begins(m);
   if(!code)
     code = multi_results(m, 1);

@@ -30,6 +30,8 @@ void multi_leave(multi *m) { guard_leave(&m->inside); }
 static void link_easy(multi *m, easy *e)
 {
   e->joined = m;
+  e->ended = 0;
+  e->waits = m->drives;
   e->before = NULL;
   e->next = m->first;
   if(m->first)
@@ -41,8 +43,9 @@ static void link_easy(multi *m, easy *e)
 void multi_unlink(easy *e)
 {
   easy **at;
+  int refusal;
 
-  while(guard_enter(&e->inside))
+  while((refusal = guard_enter(&e->inside)) == HANDLE_BUSY)
     sched_yield();
   for(at = &e->joined->pending; e->pending && *at; at = &(*at)->pending_next)
     if(*at == e) {
@@ -58,7 +61,8 @@ void multi_unlink(easy *e)
     e->next->before = e->before;
   e->joined = NULL;
   e->next = e->before = NULL;
-  guard_leave(&e->inside);
+  if(!refusal) /* of a fork in a callback */
+    guard_leave(&e->inside);
 }
 
 /* curl_multi_cleanup. The callbacks go first (8.10 calls them in the middle of it), then the easies,
@@ -247,7 +251,7 @@ int multi_nudge(multi *m, int code, int *running)
     return code_;                                                                                  \
   } while(0)
 
-int multi_perform(multi *m, int *running) { INSIDE(m, connected_perform(m->curlm, running)); }
+int multi_perform(multi *m, int *running) { INSIDE(m, (m->drives++, connected_perform(m->curlm, running))); }
 
 int multi_poll(multi *m, struct curl_waitfd *extra, unsigned count, int milliseconds, int *ready)
 {
@@ -307,7 +311,8 @@ int multi_fdset(multi *m, int *fds, int room, int *count)
 
 int multi_socket_action(multi *m, curl_socket_t fd, int events, int *running)
 {
-  INSIDE(m, multi_nudge(m, connected_action(m->curlm, fd, events, running), running));
+  INSIDE(m, (m->drives++,
+             multi_nudge(m, connected_action(m->curlm, fd, events, running), running)));
 }
 
 /* Whether libcurl knows the descriptor; what is assigned to it stays in Python. */
@@ -371,8 +376,10 @@ static int on_push(CURL *parent, CURL *curl, size_t count, struct curl_pushheade
   if(m->failed)
     return CURL_PUSH_DENY;
   answer = python_push(m->id, from ? from->id : 0, curl, &pushed, headers, count);
-  if(answer == CURL_PUSH_OK)
+  if(answer == CURL_PUSH_OK) {
     link_easy(m, pushed); /* libcurl adds it on return */
+    pushed->waits--;      /* in the middle of its transfer */
+  }
   return answer;
 }
 
@@ -430,6 +437,7 @@ int multi_results(multi *m, int remove)
 
     if(message->msg != CURLMSG_DONE || !e)
       continue;
+    e->ended = 1;
     if(!result && e->closing)
       result = CURLE_ABORTED_BY_CALLBACK;
     if(!ready(e) && e->refused && !result)

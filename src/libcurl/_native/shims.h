@@ -55,6 +55,7 @@ typedef struct multi {
   _Bool halted;             /* an easy of it was stopped by a callback that could not tell libcurl */
   _Bool refused;            /* a multi callback failed: the call in progress will say so */
   _Bool failed;             /* a multi callback raised: none is entered any more in this call */
+  unsigned drives;          /* how often it was driven */
   _Bool woken;              /* wakeup was called, perhaps just when a slice of a wait had ended */
 } multi;
 
@@ -92,9 +93,12 @@ typedef struct easy {
   int sink;          /* the file that the body goes to, 0 for none */
   int file_error;    /* errno of either file */
   unsigned transfers; /* how many have begun */
+  unsigned waits;    /* in a multi: its `drives` when it was added, until which nothing happens */
   _Bool bulk;  /* libcurl's buffers are large: right for one transfer, not for thousands at once */
   _Bool sized; /* the user has chosen their size */
   _Bool opens; /* a Python opener is set */
+  _Bool writes; /* a Python write callback is set */
+  _Bool ended; /* in its multi: the transfer is over, libcurl has said so */
   _Bool verdicts_open; /* and not asked about addresses that are in `verdicts` */
   _Bool verdicts_check; /* what the opener has opened is to be in `verdicts`, or Python is asked */
   _Bool fresh;   /* a socket was opened since the last request */
@@ -136,6 +140,7 @@ int easy_adopt(easy *, CURL *, const char *agent);
 int easy_close(easy *);
 void easy_end(easy *);
 void easy_renounce(easy *);
+int easy_amid(easy *);
 int easy_reset(easy *);
 int easy_pause(easy *, int bitmask);
 int easy_upkeep(easy *);

@@ -296,6 +296,14 @@ static size_t to_file(char *data, size_t size, size_t count, void *p)
   return size * count;
 }
 
+/* For a write callback that is not there any more: what libcurl has in its place. */
+size_t write_without(easy *e, char *data, size_t size)
+{
+  if(e->sink)
+    return to_file(data, 1, size, e);
+  return e->agent ? fwrite(data, 1, size, stdout) : collect(data, 1, size, e);
+}
+
 /* The body goes to a duplicate of this descriptor, until there is another write callback. */
 int easy_set_sink(easy *e, int fd)
 {

@@ -194,13 +194,15 @@ class Curl(Attributes, WebSocketMethods, Engine):
 
     def _set_share(self, option: Option, share: Any) -> None:
         self._busy = True
+        if self._handle.joined:
+            raise error("SHARE cannot be changed while the handle is in a CurlMulti")
         super()._set_share(option, share)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.close()
+        Curl.close(self)  # as pycurl: not a subclass's
 
     # -- Life ------------------------------------------------------------------------------------
 
@@ -368,7 +370,7 @@ class Curl(Attributes, WebSocketMethods, Engine):
             self._set_string(option, option.text(value))
         elif name == "postfields" and isinstance(value, (bytearray, memoryview)):
             self._set(option, value)
-        elif option.kind == LIST and hasattr(value, "__iter__"):
+        elif option.kind == LIST and hasattr(value, "__iter__") and not hasattr(value, "keys"):
             self._set_sequence(option, list(value))
         else:
             raise TypeError("invalid arguments to setopt")

@@ -66,7 +66,7 @@ class CurlMulti(Attributes, MultiEngine):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.close()
+        CurlMulti.close(self)
 
     def __contains__(self, curl: object) -> bool:
         if not isinstance(curl, Curl):
@@ -314,6 +314,7 @@ class CurlMulti(Attributes, MultiEngine):
         code = lib.multi_enter(handle)
         if not code:
             try:
+                handle.drives += 1
                 code = lib.curl_multi_socket_all(handle.curlm, running)
             finally:
                 lib.multi_leave(handle)

@@ -68,7 +68,7 @@ class CurlShare(Attributes, ShareEngine):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.close()
+        CurlShare.close(self)
 
     @property
     def closed(self) -> bool:

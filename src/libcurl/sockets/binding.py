@@ -45,6 +45,12 @@ _PROXYPORT = by_name["proxyport"]
 _FRESH = by_name["fresh_connect"]
 _FOLLOW = by_name["followlocation"]
 _CONNECT_TO = by_name["connect_to"]
+_UNIX = tuple(by_name[name] for name in ("unix_socket_path", "abstract_unix_socket"))
+#: Which proxies a transfer uses is looked at when it begins.
+_OF_PROXIES = frozenset(
+    by_name[name]
+    for name in ("proxy", "pre_proxy", "proxyport", "proxytype", "noproxy", "httpproxytunnel")
+)
 
 #: PREREQFUNCTION came with 7.80.
 _TELLS = LOADED >= (7, 80)
@@ -66,6 +72,7 @@ class Binding:
         "proxies",
         "refusal",
         "tools",
+        "unix",
         "used",
     )
 
@@ -81,6 +88,8 @@ class Binding:
         self.pinned = False
         #: The proxies that this transfer may use, all of them allowed.
         self.proxies: list[Proxy] = []
+        #: The Unix socket that the transfer is for, as it was set.
+        self.unix: bytes | None = None
         self.environment: dict[str, str] = {}
         if (tools.policies or tools.begins) and lib.environment_names_proxies():
             self.environment = of_environment()
@@ -118,13 +127,28 @@ class Binding:
                 "| or libcurl.sockets.Callbacks, or set(sockets=None) first"
             )
 
+    def guard(self, handle: Engine, option: Option) -> None:
+        """RuntimeError where the user wants other proxies than those that were checked."""
+        if option in _OF_PROXIES and self.tools.policies and handle._in_transfer():
+            raise RuntimeError(
+                f"CURLOPT_{option.name.upper()} cannot be changed during a transfer: the "
+                "AddressPolicy of this handle has seen to its proxies"
+            )
+
+    def copy_to(self, twin: Engine) -> None:
+        """A duplicate has the same set, by default or not."""
+        if self.by_default:  # else it is among the settings
+            bind(twin, self.tools, by_default=True)
+
+    def restore(self, handle: Engine) -> None:
+        """After a reset that is to go unnoticed."""
+        self.pinned = False
+        self._let_pass(handle)
+
     def install(self, handle: Engine) -> None:
         """Set the callbacks."""
         tools = self.tools
-        # The ways on which C does most of the work.
-        simple = len(tools.policies) == 1 and not (tools.routes or tools.logs or tools.requests)
-        opens = simple and tools.opener is None
-        checks = simple and not tools.faithful
+        checks = self._simple() and not tools.faithful
         handle._set_callback(_OPENER, self.open_unchecked if checks else self.open)
         if _TUNER in self.options:
             handle._set_callback(_TUNER, tools.only_tuner() or self.tune)
@@ -132,7 +156,19 @@ class Binding:
             handle._set_closer(_CLOSER, tools.close if tools.logs else tools.closer)
         if _REQUEST in self.options:
             handle._set_callback(_REQUEST, self.request)
+        self._let_pass(handle)
+
+    def _simple(self) -> bool:
+        """Whether C may do most of the work."""
+        tools = self.tools
+        return len(tools.policies) == 1 and not (tools.routes or tools.logs or tools.requests)
+
+    def _let_pass(self, handle: Engine) -> None:
+        """Let C do what it may; without this `open_unchecked` is just that."""
+        tools = self.tools
         if len(tools.policies) == 1 and not tools.requests:
+            opens = self._simple() and tools.opener is None
+            checks = self._simple() and not tools.faithful
             code = lib.easy_set_verdicts(self.native, tools.policies[0]._allowed, opens, checks)
             if code:
                 raise handle._error(code)
@@ -165,6 +201,7 @@ class Binding:
                 begin(handle)
         if tools.policies:
             settings = handle._settings
+            self.unix = next((settings[option] for option in _UNIX if option in settings), None)
             if (
                 self.proxies
                 or self.environment
@@ -367,8 +404,9 @@ class Binding:
             url = self._url()
             if url[:5].lower() == "file:":  # what libcurl tells is the connection before
                 raise AddressRefused(None, None, "a file has no address", url)
-            ends = (primary_ip, local_ip, primary_port, local_port)
-            if not (tools.translates and self._known(ends)):
+            ends = (primary_ip, local_ip, primary_port, local_port, self.unix)
+            # Of a Unix socket libcurl tells the name that it is bound to, if any, not the path.
+            if not ((tools.translates or not _is_ip(primary_ip)) and self._known(ends)):
                 self._check_again(primary_ip, primary_port, url)
         for request in tools.requests:
             answer = request(primary_ip, local_ip, primary_port, local_port)
@@ -376,7 +414,7 @@ class Binding:
                 return answer
         return None
 
-    def _known(self, ends: tuple[str, str, int, int]) -> bool:
+    def _known(self, ends: tuple[str, str, int, int, bytes | None]) -> bool:
         """Whether a connection, by both its ends, was checked when its socket was opened."""
         approved = self.tools.approved
         if self.native.fresh:

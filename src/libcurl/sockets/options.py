@@ -102,7 +102,7 @@ class SocketOptions(Tool):
     __slots__ = ("_options",)
 
     def __init__(self, **options: Unpack[Options]) -> None:
-        """Take options. TypeError for an unknown name."""
+        """Take options. TypeError for an unknown name, or a value that it does not take."""
         for name, value in options.items():
             if name not in _NAMES:
                 raise TypeError(f"SocketOptions has no {name!r}: {', '.join(sorted(_NAMES))}")
@@ -114,6 +114,9 @@ class SocketOptions(Tool):
                     lib.CURLE_NOT_BUILT_IN,
                     f"SocketOptions({name}={value!r}): {sys.platform} has no such option",
                 )
+            wanted = _wanted(name, value)
+            if wanted:
+                raise TypeError(f"SocketOptions({name}={value!r:.80}): {name} takes {wanted}")
         self._options: dict[str, Any] = dict(options)
 
     def __repr__(self) -> str:
@@ -142,6 +145,19 @@ class SocketOptions(Tool):
                     ) from None
         finally:
             sock.detach()
+
+
+def _wanted(name: str, value: Any) -> str:
+    """What an option takes, if the value is none of that."""
+    if name in ("congestion", "device"):
+        return "" if isinstance(value, str) else "a str"
+    if name == "bind":
+        good = isinstance(value, tuple) and tuple(map(type, value[:2])) == (str, int)
+        return "" if good else "(host, port)"
+    if name == "keepalive" and isinstance(value, (tuple, list)):
+        good = len(value) == 3 and all(isinstance(number, int) for number in value)
+        return "" if good else "True, False, seconds, or (idle, interval, count)"
+    return "" if isinstance(value, int) else "an int"
 
 
 def _multipath(purpose: int, address: Address) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from _operator import index
 from _socket import AF_INET, AF_INET6, AF_UNIX
 
 from libcurl._native import ffi, lib
 from libcurl.address import Address, _pack
 from libcurl.sockets.proxies import Proxy
-from libcurl.sockets.scopes import GLOBAL, SCOPES, Network, embedded, plain, scope
+from libcurl.sockets.scopes import GLOBAL, SCOPES, embedded, network, plain, scope, this_host
 from libcurl.sockets.tool import Set, Tool, family_of
 
 TYPE_CHECKING = False
@@ -90,7 +91,7 @@ class Rule:
     ) -> None:
         """What is given has to be so, all of it."""
         self.allows = allows
-        self.networks = tuple(Network(str(network)) for network in networks)
+        self.networks = tuple(network(str(given)) for given in networks)
         self.ports = _ports(port)
         self.families = None if family is None else int(family)
         if self.families is not None and self.families not in _FAMILIES:
@@ -100,7 +101,7 @@ class Rule:
             if name not in SCOPES:
                 raise ValueError(f"{name!r} is no scope: {', '.join(sorted(SCOPES))}")
         self.scopes = frozenset(names)
-        self.paths = None if path is None else os.fspath(path)
+        self.paths = None if path is None else os.fsdecode(path)
         if self.paths is not None and (self.networks or self.ports):
             raise ValueError("a path has neither network nor port")
 
@@ -113,7 +114,7 @@ class Rule:
             words.append(_FAMILIES[self.families])
         words += sorted(self.scopes)
         if self.paths is not None:
-            words.append(f"unix:{self.paths}")
+            words.append(written(self.paths))
         return " ".join(words) if len(words) > 1 else f"{words[0]} everything"
 
     __repr__ = __str__
@@ -142,13 +143,17 @@ class Rule:
             return False
         if self.families is not None and self.families != (AF_INET if len(raw) == 4 else AF_INET6):
             return False
-        if self.scopes and name not in self.scopes:
+        here = this_host(raw)
+        if self.scopes and name not in self.scopes and not (here and "loopback" in self.scopes):
             return False
         if not self.networks:
             return True
         candidates = [raw]
-        if not self.allows and len(raw) == 16:
-            candidates += embedded(raw)
+        if not self.allows:
+            if here is not None:
+                candidates.append(here)
+            if len(raw) == 16:
+                candidates += embedded(raw)
         return any(candidate in network for network in self.networks for candidate in candidates)
 
 
@@ -179,7 +184,8 @@ def deny(
 ) -> Rule:
     """A rule that refuses: see `allow`.
 
-    An IPv4 network holds its NAT64, 6to4, Teredo and -compatible forms too. `deny()` is everything.
+    An IPv4 network holds its NAT64, 6to4, Teredo, ISATAP and -compatible forms too; that of 127.0.0.1
+    holds 0.0.0.0, and ::1 is :: too, which lead to this host. `deny()` is everything.
     """
     return Rule(False, networks, port, family, scope, path)
 
@@ -365,11 +371,16 @@ def _restored(
 def _ports(port: Ports) -> tuple[range, ...] | None:
     if port is None:
         return None
-    several = [port] if isinstance(port, (int, range)) else list(port)
-    ranges = tuple(
-        ports if isinstance(ports, range) else range(int(ports), int(ports) + 1)
-        for ports in several
-    )
+    try:
+        several = [port] if isinstance(port, (int, range)) else list(port)
+        if isinstance(port, (str, bytes, bytearray)):
+            raise TypeError
+        ranges = tuple(
+            ports if isinstance(ports, range) else range(index(ports), index(ports) + 1)
+            for ports in several
+        )
+    except TypeError:
+        raise TypeError(f"port takes an int, a range or several of both, not {port!r:.80}") from None
     for ports in ranges:
         if not ports or ports[0] < 0 or ports[-1] > 0xFFFF:
             raise ValueError(f"{port!r} is no port and no range of ports")

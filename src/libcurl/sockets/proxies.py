@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from _socket import AF_INET, AF_INET6, inet_pton
 
+from libcurl._native import lib
+from libcurl.errors import UrlError
+from libcurl.url import PARTS, UrlEngine
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,20 +32,16 @@ class Proxy:
     @classmethod
     def parse(cls, text: str | bytes) -> Proxy:
         """What CURLOPT_PROXY takes. ValueError for what is none."""
-        if isinstance(text, bytes):
-            text = text.decode("utf-8", "replace")
-        scheme, separator, rest = text.strip().partition("://")
-        if not separator:
-            scheme, rest = "", scheme
-        for end in "/?#\\":
-            rest = rest.partition(end)[0]
-        authority = rest.rpartition("@")[2]
-        host, colon, port = authority.rpartition(":")
-        if not colon or port.endswith("]"):
-            host, port = authority, ""
-        if not host or (port and not (port.isascii() and port.isdigit() and int(port) <= 0xFFFF)):
+        raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+        # What is read in several ways is nobody's proxy.
+        url = None if any(byte <= 0x20 or byte in b"\\\x7f" for byte in raw) else _parsed(raw)
+        host = "" if url is None else _part(url, "host", lib.CURLU_URLDECODE)
+        if url is None or not host.strip("[]"):
             raise ValueError("this is no proxy: host, port or scheme://host:port is expected")
-        return cls(scheme.lower(), host.strip("[]").lower().rstrip("."), int(port or 0))
+        # One slash is enough for libcurl.
+        scheme = _part(url, "scheme") if raw.partition(b"/")[0].endswith(b":") else ""
+        port = int(_part(url, "port") or 0)
+        return cls(scheme.lower(), host.strip("[]").lower().rstrip("."), port)
 
     def __str__(self) -> str:
         text = f"[{self.host}]" if ":" in self.host else self.host
@@ -77,6 +77,24 @@ class Proxy:
         except (gaierror, UnicodeError):
             return set()
         return {inet_pton(row[0], row[4][0]) for row in found if row[0] in (AF_INET, AF_INET6)}  # type: ignore[arg-type]
+
+
+def _parsed(raw: bytes) -> UrlEngine | None:
+    """A proxy as libcurl takes it apart, None where it does not."""
+    url = UrlEngine()
+    url._begin()
+    try:
+        url._set(PARTS["url"], raw, lib.CURLU_NON_SUPPORT_SCHEME | lib.CURLU_GUESS_SCHEME)
+    except UrlError:
+        return None
+    return url
+
+
+def _part(url: UrlEngine, name: str, flags: int = 0) -> str:
+    try:
+        return (url._get(PARTS[name], flags) or b"").decode("utf-8", "replace")
+    except UrlError:
+        return ""
 
 
 def of_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

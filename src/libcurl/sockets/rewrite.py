@@ -7,7 +7,7 @@ from _socket import AF_INET, AF_INET6, inet_pton
 from libcurl._native import lib
 from libcurl.address import _pack
 from libcurl.options import by_name
-from libcurl.sockets.scopes import Network, plain
+from libcurl.sockets.scopes import Network, network, plain
 from libcurl.sockets.tool import Set, Tool, family_of, listens
 
 TYPE_CHECKING = False
@@ -85,7 +85,7 @@ class Rewrite(Tool):
         if raw is not None:
             self._hosts[plain(raw)] = target
         else:
-            self._networks.append((Network(str(key)), target))
+            self._networks.append((network(str(key)), target))
 
     def __repr__(self) -> str:
         return f"<Rewrite {self._text}>"
@@ -100,7 +100,8 @@ class Rewrite(Tool):
         entries = list(handle._settings.get(_CONNECT_TO, ()))
         if not handle._sockets.may_use_proxy(handle):  # type: ignore[union-attr]
             for number, (name, port, _) in enumerate(self._names, 1):
-                entries.append(f"{name}:{port}:{_DUMMY}:{number}".encode())
+                for host in (name, f"{name}."):  # the same, to DNS
+                    entries.append(f"{host}:{port}:{_DUMMY}:{number}".encode())
         items = b"".join([entry + b"\0" for entry in entries])
         code = lib.easy_set_list(handle._handle, _CONNECT_TO.id, items, len(items))
         if code:

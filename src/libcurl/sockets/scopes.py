@@ -132,6 +132,25 @@ _TABLES = {4: _table(_IPV4), 16: _table(_IPV6)}
 _EMBEDDED = [(network, int(at)) for network, at in _table(_EMBEDDING)]
 _MAPPED = Network("::ffff:0:0/96")
 _TEREDO = Network("2001::/32")
+#: RFC 5214: in any network, before an IPv4 address that is private, or global.
+_ISATAP = (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe")
+
+
+def network(text: str) -> Network:
+    """One that the user has given: of mapped addresses it is that of the IPv4 addresses."""
+    found = Network(text)
+    prefix = bin(found.mask).count("1")
+    raw = found.bits.to_bytes(found.width, "big")
+    if raw in _MAPPED and prefix >= 96:
+        return Network(f"{inet_ntop(AF_INET, raw[12:])}/{prefix - 96}")
+    return found
+
+
+def this_host(raw: bytes) -> bytes | None:
+    """What 0.0.0.0 and :: are where one connects to them: the loopback address."""
+    if any(raw):
+        return None
+    return inet_pton(*((AF_INET, "127.0.0.1") if len(raw) == 4 else (AF_INET6, "::1")))
 
 
 def plain(raw: bytes) -> bytes:
@@ -144,6 +163,8 @@ def embedded(raw: bytes) -> list[bytes]:
     found = [raw[at : at + 4] for network, at in _EMBEDDED if raw in network]
     if raw in _TEREDO:
         found.append(bytes(byte ^ 0xFF for byte in raw[12:]))
+    if raw[8:12] in _ISATAP:
+        found.append(raw[12:])
     return found
 
 

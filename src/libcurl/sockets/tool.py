@@ -139,9 +139,9 @@ class Set(Tool):
         self.closer: Callable[[int], int | None] | None = None
         self.logs: list[SocketLog] = []
         self.options: list[str] = []  # what tuners set, for logs
-        #: Connections, as libcurl reports them, that were checked under another address
-        #: (`binding`).
-        self.approved: dict[tuple[str, str, int, int], None] = {}
+        #: Connections, as libcurl reports them, that were checked under another address, and the
+        #: Unix socket that was set (`binding`).
+        self.approved: dict[tuple[str, str, int, int, bytes | None], None] = {}
         for tool in tools:
             if isinstance(tool, Set):
                 self.tools += tool.tools
