@@ -96,7 +96,7 @@ def cell(job: Job, row: Row, client: str) -> str:
     if job.name == "k":
         return f"{found['kept'] * 1.024 / job.count:.2f} KB"
     if job.name == "l":
-        return f"{found['wall'] * 1e3:.1f} ms"
+        return f"{found['wall'] * 1e3:.1f} ms, {found['cpu'] * 1e3:.1f} ms CPU"
     if job.name == "n":
         return f"{found['growth']:.2f} times, {found['cpu'] * 1e6:.0f} us"
     parts = []

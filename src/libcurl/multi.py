@@ -218,7 +218,7 @@ class Multi(MultiEngine):
     def _raise_interrupt(self) -> None:
         for result in self._done:
             easy, error = result
-            if error is not None and not isinstance(error, Exception):
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
                 self._done.remove(result)
                 if easy._multi is self:
                     self._take_out(easy)

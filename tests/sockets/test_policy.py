@@ -207,7 +207,14 @@ def test_a_long_path_is_known_by_its_beginning_only() -> None:
     """That is what libcurl reports before a request."""
     path = "/run/" + "x" * 60
     policy = AddressPolicy(allow(path=path))
-    assert policy._verdict_reported(path[:45], 0).allowed
+    assert policy._verdict_reported(path[:45], 0, path).allowed
+    assert not policy._verdict_reported(path[:45], 0).allowed  # it may be another's
+    assert not policy._verdict_reported(path[:45], 0, path + "y").allowed
+    assert (
+        not AddressPolicy(deny(path=path), allow(scope="unix"))
+        ._verdict_reported(path[:45], 0)
+        .allowed
+    )
     assert not policy._verdict_reported(path[:44] + "y", 0).allowed
     assert not policy._verdict_reported(path[:20], 0).allowed
     assert not policy._verdict_reported("", 0).allowed

@@ -113,7 +113,7 @@ def test_unset_leaves_what_a_share_has_given(
         inside.settimeout(0.5)
         with libcurl.Share(libcurl.LockData.CONNECT, sockets=PUBLIC | opener) as share:
             with libcurl.Easy(share=share, useragent="x", timeout_ms=3000) as easy:
-                easy.set(url="http://127.0.0.1:{}/".format(inside.getsockname()[1]))
+                easy.set(url=f"http://127.0.0.1:{inside.getsockname()[1]}/")
                 with pytest.raises(AddressRefused):
                     easy.perform()
                 easy.unset("useragent")
@@ -203,7 +203,7 @@ def test_proxies_set_too_late(http: HTTPServer, options: dict[str, Any]) -> None
 
 
 def test_proxies_set_before_a_redirect(http: HTTPServer) -> None:
-    errors = []
+    errors: list[Exception] = []
 
     def header(line: bytes) -> None:
         try:

@@ -10,6 +10,7 @@ connection that was checked, and its ends are remembered for the requests to fol
 
 from __future__ import annotations
 
+import os
 from _socket import AF_INET, AF_INET6, AF_UNIX
 
 from libcurl._native import ffi, lib
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from libcurl.address import Address
     from libcurl.engine import Engine
     from libcurl.options import Option
+    from libcurl.settings import Settings
     from libcurl.sockets.tool import Set, Sockets
 
 _BAD: int = lib.CURL_SOCKET_BAD
@@ -46,11 +48,11 @@ _FRESH = by_name["fresh_connect"]
 _FOLLOW = by_name["followlocation"]
 _CONNECT_TO = by_name["connect_to"]
 _UNIX = tuple(by_name[name] for name in ("unix_socket_path", "abstract_unix_socket"))
-#: Which proxies a transfer uses is looked at when it begins.
-_OF_PROXIES = frozenset(
+#: Which proxies and Unix sockets a transfer uses is looked at when it begins.
+_SETTLED = {
     by_name[name]
     for name in ("proxy", "pre_proxy", "proxyport", "proxytype", "noproxy", "httpproxytunnel")
-)
+} | {*_UNIX}
 
 #: PREREQFUNCTION came with 7.80.
 _TELLS = LOADED >= (7, 80)
@@ -127,12 +129,12 @@ class Binding:
                 "| or libcurl.sockets.Callbacks, or set(sockets=None) first"
             )
 
-    def guard(self, handle: Engine, option: Option) -> None:
+    def guard(self, handle: Settings, option: Option) -> None:
         """RuntimeError where the user wants other proxies than those that were checked."""
-        if option in _OF_PROXIES and self.tools.policies and handle._in_transfer():
+        if option in _SETTLED and self.tools.policies and handle._in_transfer():
             raise RuntimeError(
                 f"CURLOPT_{option.name.upper()} cannot be changed during a transfer: the "
-                "AddressPolicy of this handle has seen to its proxies"
+                "AddressPolicy of this handle has looked at it already"
             )
 
     def copy_to(self, twin: Engine) -> None:
@@ -140,7 +142,7 @@ class Binding:
         if self.by_default:  # else it is among the settings
             bind(twin, self.tools, by_default=True)
 
-    def restore(self, handle: Engine) -> None:
+    def restore(self, handle: Settings) -> None:
         """After a reset that is to go unnoticed."""
         self.pinned = False
         self._let_pass(handle)
@@ -163,7 +165,7 @@ class Binding:
         tools = self.tools
         return len(tools.policies) == 1 and not (tools.routes or tools.logs or tools.requests)
 
-    def _let_pass(self, handle: Engine) -> None:
+    def _let_pass(self, handle: Settings) -> None:
         """Let C do what it may; without this `open_unchecked` is just that."""
         tools = self.tools
         if len(tools.policies) == 1 and not tools.requests:
@@ -201,7 +203,7 @@ class Binding:
                 begin(handle)
         if tools.policies:
             settings = handle._settings
-            self.unix = next((settings[option] for option in _UNIX if option in settings), None)
+            self.unix = _unix_socket(settings)
             if (
                 self.proxies
                 or self.environment
@@ -426,12 +428,19 @@ class Binding:
     def _check_again(self, host: str, port: int, url: str) -> None:
         """The second check: the connection may be somebody else's."""
         for policy in self.tools.policies:
-            verdict = policy._verdict_reported(host, port)
+            verdict = policy._verdict_reported(host, port, self._whole(host))
             if verdict.allowed or (self.proxies and self._is_proxy(_reported(host, port))):
                 continue
             reason = f"{verdict.reason}, on a connection made before"
             address = (host, port) if _is_ip(host) else host
             raise AddressRefused(address, verdict.rule, reason, url)
+
+    def _whole(self, host: str) -> str | None:
+        """The path of which libcurl reports the beginning: it takes connections to that only."""
+        if self.unix is None or self.tools.translates:
+            return None
+        path = os.fsdecode(self.unix)
+        return path if host and path.startswith(host) else None
 
     # -- For errors ------------------------------------------------------------------------------
 
@@ -494,6 +503,17 @@ def without_secrets(url: str) -> str:
 
 def _reported(host: str, port: int) -> bytes:
     return _pack((host, port)) if _is_ip(host) else _family(AF_UNIX)
+
+
+def _unix_socket(settings: dict[Option, Any]) -> bytes | None:
+    """The Unix socket that is set, the last one; abstract with a zero byte before its name."""
+    path, abstract = _UNIX
+    found: bytes | None = settings.get(path)
+    if abstract in settings:
+        names = list(settings)
+        if found is None or names.index(abstract) > names.index(path):
+            found = b"\0" + settings[abstract]
+    return found
 
 
 def _is_ip(host: str) -> bool:

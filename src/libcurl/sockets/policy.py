@@ -87,7 +87,7 @@ class Rule:
         port: Ports,
         family: int | None,
         scope: str | Iterable[str] | None,
-        path: str | os.PathLike[str] | None,
+        path: str | bytes | os.PathLike[str] | None,
     ) -> None:
         """What is given has to be so, all of it."""
         self.allows = allows
@@ -133,7 +133,7 @@ class Rule:
             return False
         if self.paths is None:
             return True
-        return self.paths == path or (cut and self.paths[: len(path)] == path)
+        return self.paths == path or (cut and not self.allows and self.paths[: len(path)] == path)
 
     def _matches(self, raw: bytes, port: int, name: str) -> bool:
         """Whether it is about this IP address (4 or 16 bytes), which has that scope."""
@@ -162,7 +162,7 @@ def allow(
     port: Ports = None,
     family: int | None = None,
     scope: str | Iterable[str] | None = None,
-    path: str | os.PathLike[str] | None = None,
+    path: str | bytes | os.PathLike[str] | None = None,
 ) -> Rule:
     """A rule that allows.
 
@@ -180,7 +180,7 @@ def deny(
     port: Ports = None,
     family: int | None = None,
     scope: str | Iterable[str] | None = None,
-    path: str | os.PathLike[str] | None = None,
+    path: str | bytes | os.PathLike[str] | None = None,
 ) -> Rule:
     """A rule that refuses: see `allow`.
 
@@ -207,7 +207,7 @@ class AddressPolicy(Tool):
     Immutable, and shared by any number of handles and threads.
     """
 
-    __slots__ = ("_allowed", "_name", "_verdicts", "listen", "proxies", "rules")
+    __slots__ = ("_allowed", "_approved", "_name", "_verdicts", "listen", "proxies", "rules")
 
     def __init__(
         self, *rules: Rule, proxies: Iterable[str] | bool = (), listen: bool = False
@@ -231,6 +231,8 @@ class AddressPolicy(Tool):
         if not self._allowed:
             raise MemoryError
         self._verdicts: dict[bytes, Verdict] = {}
+        #: For the sets that it is in, if these do not translate addresses (`tool`).
+        self._approved: dict[tuple[str, str, int, int, bytes | None], None] = {}
 
     @classmethod
     def public_only(
@@ -317,12 +319,15 @@ class AddressPolicy(Tool):
         elif family == AF_INET6:
             lib.verdicts_allow(self._allowed, raw[8:24], 16, int.from_bytes(raw[2:4], "big"))
 
-    def _verdict_reported(self, host: str, port: int) -> Verdict:
+    def _verdict_reported(self, host: str, port: int, whole: str | None = None) -> Verdict:
         """The same for what PREREQFUNCTION is told: an IP address, or (the beginning of) a path."""
         try:
             raw = _pack((host, port))
         except ValueError:
-            return self._decide_path(host, len(os.fsencode(host)) >= _REPORTED_MOST)
+            cut = len(os.fsencode(host)) >= _REPORTED_MOST
+            if cut and whole is not None:
+                return self._decide_path(whole, False)
+            return self._decide_path(host, cut)
         verdict = self._verdict(raw)
         if verdict.allowed:
             self._admit(raw)
@@ -380,7 +385,9 @@ def _ports(port: Ports) -> tuple[range, ...] | None:
             for ports in several
         )
     except TypeError:
-        raise TypeError(f"port takes an int, a range or several of both, not {port!r:.80}") from None
+        raise TypeError(
+            f"port takes an int, a range or several of both, not {port!r:.80}"
+        ) from None
     for ports in ranges:
         if not ports or ports[0] < 0 or ports[-1] > 0xFFFF:
             raise ValueError(f"{port!r} is no port and no range of ports")

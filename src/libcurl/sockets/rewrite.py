@@ -132,8 +132,8 @@ class Rewrite(Tool):
         target = self._exact.get((host, port)) or self._hosts.get(host)
         if target is not None:
             return target
-        for network, target in self._networks:
-            if host in network:
+        for hosts, target in self._networks:
+            if host in hosts:
                 return target
         return self._function
 

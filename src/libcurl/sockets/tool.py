@@ -149,6 +149,9 @@ class Set(Tool):
                 self.tools.append(tool if isinstance(tool, Tool) else Callbacks(tool))
         for tool in self.tools:
             tool._enter(self)
+        if len(self.policies) == 1 and not self.translates:
+            # Every handle that is given a policy alone has a set of its own.
+            self.approved = self.policies[0]._approved
 
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.tools))
