@@ -491,3 +491,13 @@ def test_a_with_block_calls_no_close_of_a_subclass(kind: str) -> None:
 def test_a_list_option_takes_no_dict() -> None:
     with pytest.raises(TypeError, match="invalid arguments to setopt"):
         pycurl.Curl().setopt(pycurl.HTTPHEADER, {"a": "b"})
+
+
+def test_a_duplicate_sends_the_form_of_its_original(http: HTTPServer) -> None:
+    original = pycurl.Curl()
+    original.setopt(pycurl.URL, http.url + "/post")
+    with pytest.warns(DeprecationWarning):
+        original.setopt(pycurl.HTTPPOST, [("field", "the value")])
+    duplicate = original.duphandle()
+    original.close()
+    assert b"the value" in duplicate.perform_rb()

@@ -181,7 +181,7 @@ assert caught > 50, caught
 left = descriptors() - before
 assert not left, left
 for report in lost:        # Python itself can only show what interrupts a finalizer
-    assert "__del__" in repr(report.object), report
+    assert "__del__" in f"{report.object!r} {report.err_msg}", report
 """,
         http_process.url + "/",
     )

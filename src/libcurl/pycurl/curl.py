@@ -704,4 +704,4 @@ def _no_certificate(ssl_ctx: int) -> int:
 
 
 #: Attributes that are not the user's.
-_OWN = {*Engine.__slots__, "_busy", "_cause", "_joined", "_message"}
+_OWN = {*Engine.__slots__, *Settings.__slots__, "_busy", "_cause", "_joined", "_message"}
