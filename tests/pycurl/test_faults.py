@@ -493,10 +493,10 @@ def test_a_list_option_takes_no_dict() -> None:
         pycurl.Curl().setopt(pycurl.HTTPHEADER, {"a": "b"})
 
 
-def test_a_duplicate_sends_the_form_of_its_original(http: HTTPServer) -> None:
+def test_a_duplicate_sends_the_form_of_its_original(http: Any) -> None:
     original = pycurl.Curl()
     original.setopt(pycurl.URL, http.url + "/post")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="HTTPPOST"):
         original.setopt(pycurl.HTTPPOST, [("field", "the value")])
     duplicate = original.duphandle()
     original.close()
