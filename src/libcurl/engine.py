@@ -77,7 +77,7 @@ class Engine(Settings):
             if lib.easy_init(handle, self._agent):
                 raise MemoryError("curl_easy_init failed")
         self._handle = handle
-        self._backstop = ffi.gc(handle, lib.easy_end)
+        self._end = ffi.gc(handle, lib.easy_end)
         self._id: int = handle.id
         self._body = self._cache = self._closer = self._exception = self._kept = None
         self._lent = self._memo = self._multi = self._share = self._sockets = self._view = None

@@ -55,7 +55,7 @@ class Settings:
     """Options of a handle, as Python values, for unset and duphandle to set them again."""
 
     __slots__ = (
-        "_backstop",
+        "_end",
         "_body",
         "_callbacks",
         "_closer",
@@ -72,9 +72,9 @@ class Settings:
     _special: dict[str, Callable[[Any, Option, Any], None]]
 
     #: Memory for as long as this object can be reached, by finalizers too; what C frees in it is freed
-    #: by _close, and where that never happens by _backstop.
+    #: by _close, and where that never happens by _end.
     _handle: Any
-    _backstop: Any
+    _end: Any
     _body: bytes | None
     #: The options whose callables are set.
     _callbacks: tuple[Option, ...]

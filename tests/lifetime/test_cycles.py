@@ -85,36 +85,18 @@ with HTTPServer() as server:
     )
 
 
-@pytest.mark.parametrize("face", ["native", "pycurl"])
-def test_a_share_in_a_cycle_with_its_handle_closes_its_connections(script: Any, face: str) -> None:
+def test_a_share_in_a_cycle_with_its_handle_closes_its_connections(script: Any) -> None:
     script(
         WATCH
-        + f"""
+        + """
 closed = []
 def closer(fd):
     closed.append(fd)
     os.close(fd)
-    return 0
-def opener(purpose, address):
-    return socket.socket(address.family, address.socktype, address.protocol)
 def work(url):
-    if {face!r} == "native":
-        share = libcurl.Share(libcurl.LockData.CONNECT)
-        easy = libcurl.Easy(url=url, share=share, closesocketfunction=closer)
-        easy.set(private=easy)
-    else:
-        share = pycurl.CurlShare()
-        share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
-        easy = pycurl.Curl()
-        easy.me = easy
-        for option, value in (
-            (pycurl.URL, url),
-            (pycurl.WRITEFUNCTION, lambda data: None),
-            (pycurl.OPENSOCKETFUNCTION, opener),
-            (pycurl.CLOSESOCKETFUNCTION, closer),
-            (pycurl.SHARE, share),
-        ):
-            easy.setopt(option, value)
+    share = libcurl.Share(libcurl.LockData.CONNECT)
+    easy = libcurl.Easy(url=url, share=share, closesocketfunction=closer)
+    easy.set(private=easy)
     easy.perform()
 with HTTPServer() as server:
     work(server.url)

@@ -5,6 +5,7 @@ They are installed into a virtual environment of their own, in .cache, which has
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import venv
@@ -17,12 +18,22 @@ import libcurl
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("programs"),  # one process makes the environment
     pytest.mark.timeout(600),
 ]
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "programs"
 PACKAGES = ("cffi", "tornado", "kombu", "requests")
+
+
+def make_environment(folder: Path) -> None:
+    """A virtual environment that has them all."""
+    venv.create(folder, with_pip=True, clear=True)
+    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, *PACKAGES], check=True)
+    # These two ask for the real one.
+    subprocess.run([*pip, "--no-deps", "pycurl-requests", "wfuzz"], check=True)
+    subprocess.run([*pip, "pyparsing", "six", "chardet", "setuptools<81"], check=True)
+    (folder / "done").touch()
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +42,11 @@ def python() -> Path:
     version = f"{sys.implementation.name}-{sys.version_info.major}.{sys.version_info.minor}"
     folder = CACHE / version
     found = folder / "bin" / "python"
-    if not (folder / "done").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([found, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-        # These two ask for the real one.
-        alone = ["--no-deps", "pycurl-requests", "wfuzz"]
-        subprocess.run([found, "-m", "pip", "install", "--quiet", *alone], check=True)
-        wants = ["pyparsing", "six", "chardet", "setuptools<81"]
-        subprocess.run([found, "-m", "pip", "install", "--quiet", *wants], check=True)
-        (folder / "done").touch()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of several processes that test, one makes it
+        if not (folder / "done").exists():
+            make_environment(folder)
     source = Path(libcurl.__file__).resolve().parents[1]
     [site] = folder.glob("lib/*/site-packages")
     (site / "libcurl-source.pth").write_text(f"{source}\n")

@@ -162,7 +162,7 @@ int multi_refusal(multi *m, int code)
 {
   if(!m->refused || m->inside.depth > 1)
     return code;
-  m->refused = 0;
+  m->refused = m->timer_refused = 0;
   return code ? code : CURLM_ABORTED_BY_CALLBACK;
 }
 
@@ -200,7 +200,7 @@ int multi_add(multi *m, easy *e)
 /* curl_multi_remove_handle, which libcurl refuses in most callbacks. */
 int multi_remove(multi *m, easy *e)
 {
-  int code = enter_both(m, e);
+  int timer, code = enter_both(m, e);
 
   if(code)
     return code;
@@ -208,9 +208,11 @@ int multi_remove(multi *m, easy *e)
   ready(e);
   if(!code) {
     multi_unlink(e);
+    /* It is out, whatever callbacks say; pycurl's users hear of the timer's, as from libcurl. */
+    timer = m->timer_refused;
     code = multi_refusal(m, code);
-    if(!e->agent)
-      code = CURLM_OK; /* it is out, whatever callbacks say */
+    if(!e->agent || !timer)
+      code = CURLM_OK;
   }
   leave_both(m, e);
   return code;
@@ -361,9 +363,11 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *p, void *assi
 static int on_timer(CURLM *curlm, long milliseconds, void *p)
 {
   multi *m = p;
+  int answer = m->failed ? -1 : python_timer(m->id, milliseconds);
 
   (void)curlm;
-  return refused(m, m->failed ? -1 : python_timer(m->id, milliseconds));
+  m->timer_refused |= answer == -1;
+  return refused(m, answer);
 }
 
 /* Python takes the pushed handle over, or gives it back (easy_renounce) and libcurl frees it. */

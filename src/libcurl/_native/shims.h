@@ -54,6 +54,7 @@ typedef struct multi {
   _Bool nudged;             /* has an FTP transfer that may stall (multi_nudge) */
   _Bool halted;             /* an easy of it was stopped by a callback that could not tell libcurl */
   _Bool refused;            /* a multi callback failed: the call in progress will say so */
+  _Bool timer_refused;      /* and it was the timer's */
   _Bool failed;             /* a multi callback raised: none is entered any more in this call */
   unsigned drives;          /* how often it was driven */
   _Bool woken;              /* wakeup was called, perhaps just when a slice of a wait had ended */

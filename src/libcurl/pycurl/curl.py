@@ -45,7 +45,7 @@ _end_all = lib.easy_end
 _owned = ffi.gc
 # Slots of the engine's, set without the detour of a class that has a __delattr__.
 _hold = Settings.__dict__["_handle"].__set__
-_hold_backstop = Settings.__dict__["_backstop"].__set__
+_hold_end = Settings.__dict__["_end"].__set__
 _remember = Settings.__dict__["_settings"].__set__
 _set_cache = Engine.__dict__["_cache"].__set__
 _set_closer = Settings.__dict__["_closer"].__set__
@@ -183,7 +183,7 @@ class Curl(Attributes, WebSocketMethods, Engine):
                 initialize()
                 raise error("initializing curl failed")
         _hold(self, handle)
-        _hold_backstop(self, _owned(handle, _end_all))
+        _hold_end(self, _owned(handle, _end_all))
         _remember(self, {})
         _set_cache(self, None)
         _set_closer(self, None)

@@ -101,7 +101,6 @@ class CurlShare(Attributes, ShareEngine):
     def __del__(self) -> None:
         """Close it, unless it is in use."""
         try:
-            self._abandoned = True  # where it is in use: the last to leave closes it
             if not self.closed:
                 self._close()
         except AttributeError:
