@@ -29,7 +29,7 @@ conformance: $(VENV)/built $(VENV)/apt-test $(VENV)/apt-packaging ## pycurl's ow
 
 slow: $(VENV)/built $(VENV)/apt-test $(VENV)/apt-packaging $(VENV)/pip-test $(VENV)/pip-packaging ## the long tests: packaging, programs that use pycurl, repetitions
 	PYTHON=$(bin)/python tools/libcurls.sh
-	$(bin)/pytest -n $(JOBS) --timeout 900 -m slow $(ARGS)
+	$(bin)/pytest -n $(JOBS) --dist loadfile --timeout 900 -m slow $(ARGS)
 
 valgrind: $(VENV)/built $(VENV)/apt-test $(VENV)/apt-valgrind $(VENV)/pip-test ## a part of the tests under memcheck
 	$(bin)/python tools/memcheck.py $(ARGS)

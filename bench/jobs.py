@@ -127,7 +127,7 @@ JOBS = (
         h2=True,
     ),
     Job("i", "four threads, 5,000 GETs each", 20_000, limit=1.10, instructions=(400, 2400)),
-    Job("j", "GETs while another thread computes", 30),
+    Job("j", "GETs while another thread computes", 200),
     Job("k", "10,000 idle handles", 10_000),
     Job("l", "import", 1),
     Job("m", "single calls", 1),
