@@ -55,10 +55,10 @@ class Settings:
     """Options of a handle, as Python values, for unset and duphandle to set them again."""
 
     __slots__ = (
-        "_end",
         "_body",
         "_callbacks",
         "_closer",
+        "_end",
         "_handle",
         "_kept",
         "_memo",
