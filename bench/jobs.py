@@ -71,8 +71,8 @@ JOBS = (
         instructions=(100, 1100),
     ),
     Job("c", "100 MB into memory", 5, BULK, limit=1.1),
-    Job("d-file", "100 MB into a file", 3, BULK, limit=1.05),
-    Job("d-upload", "100 MB from bytes", 3, "/upload/bench", limit=1.05),
+    Job("d-file", "100 MB into a file", 8, BULK, limit=1.05),
+    Job("d-upload", "100 MB from bytes", 8, "/upload/bench", limit=1.05),
     Job(
         "e-lines",
         "50 headers, each line to a callback",

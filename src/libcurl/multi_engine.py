@@ -295,6 +295,16 @@ class MultiEngine:
         if outcome is not None:
             self._failures = True
 
+    def _finish_all(self, flat: list[int]) -> None:
+        """What an interrupt in `_step` has left: whoever is in the multi yet, and not in `_done`."""
+        there = [easy for easy, _ in self._done]
+        for number, result in zip(flat[::3], flat[1::3], strict=True):
+            easy = self._easies.get(number)
+            if easy is not None:
+                self._forget(easy)
+                if easy not in there:
+                    self._finished(easy, result)
+
     def _step(self, milliseconds: int) -> None:
         """Drive (multi_step of C). What has finished is out of the multi then, and in `_done`.
 
@@ -307,13 +317,13 @@ class MultiEngine:
         if count and not code:
             easies = self._easies
             done = self._done
-            triples = iter(_unpack(handle.results, 3 * count))
+            flat = _unpack(handle.results, 3 * count)
+            triples = iter(flat)
             results = zip(triples, triples, triples)  # noqa: B905
             handle.results_count = 0
             try:
                 for number, result, size in results:
                     easy = easies[number]
-                    del easies[number]
                     easy._multi = None
                     if size >= 0:
                         easy._body = easy._view[:size]
@@ -321,11 +331,9 @@ class MultiEngine:
                         self._finished(easy, result)
                     else:
                         done.append((easy, None))
+                    del easies[number]
             except BaseException:
-                for number, result, _ in results:
-                    easy = easies[number]
-                    self._forget(easy)
-                    self._finished(easy, result)
+                self._finish_all(flat)
                 raise
         if (
             code

@@ -271,7 +271,7 @@ def test_a_handle_that_waits_for_its_host_can_be_removed_first(way: str, http: A
     with Multi(max_host_connections=1) as multi:
         if drive is None:
             multi.set(socketfunction=loop.watch, timerfunction=loop.time)
-        busy, waiting, after = (Easy(url=http.url + "/slow?seconds=0.1") for _ in range(3))
+        busy, waiting, after = (Easy(url=http.url + "/slow?seconds=0.5") for _ in range(3))
         for easy in (busy, waiting):
             multi.add(easy)
             getattr(multi, way)()
