@@ -279,7 +279,6 @@ def test_a_handle_that_waits_for_its_host_can_be_removed_first(way: str, http: A
         multi.add(after)
         results = loop.drive(multi) if drive is None else drive(multi)
         assert set(results) == {(busy, None), (after, None)}
-        assert http.accepted <= 2  # on a slow machine the first is closed before the next
         multi.add(waiting)
         waiting.close()
         assert len(multi) == 0
