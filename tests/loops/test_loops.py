@@ -228,8 +228,10 @@ def test_a_transfer_that_is_added_later_is_heard_of(drive: Drive, http: Any) -> 
 def test_a_wakeup_makes_it_readable(drive: Drive, http: Any) -> None:
     with Multi() as multi:
         multi.add(Easy(url=http.url + "/slow?seconds=0.3"))
-        threading.Timer(0.1, multi.wakeup).start()
+        timer = threading.Timer(0.1, multi.wakeup)
+        timer.start()
         assert len(drive(multi)) == 1
+        timer.join()
 
 
 def test_nothing_is_burnt_while_waiting(drive: Drive, http_process: Any) -> None:
