@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import pathlib
 import resource
 import select
 import sys
@@ -276,6 +278,39 @@ def test_the_descriptor_is_readable_only_when_there_is_something_to_do(
     time.sleep(0.05)
     multi.step()
     assert not readable()
+
+
+def test_a_timer_is_set_for_what_is_due_later_only(multi: Multi, http: Any) -> None:
+    def timer() -> list[str]:
+        """What /proc says of the multi's timer, which is the only one: how often due, when next."""
+        for fd in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                if "timerfd" in os.readlink(f"/proc/self/fd/{fd}"):
+                    lines = pathlib.Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
+                    return [line for line in lines if line.startswith(("ticks", "it_value"))]
+        return []
+
+    fd = multi.fileno()
+    never = timer()
+    assert never == ["ticks: 0", "it_value: (0, 0)"]
+    for seconds in (50, 40):
+        multi.add(Easy(url=http.url + "/stall", timeout_ms=seconds * 1000))
+        assert select.select([fd], [], [], 0)[0]
+    assert timer() == never  # both are due now
+    while len(http.requests) < 2:
+        select.select([fd], [], [], 1)
+        multi.step()
+    multi.add(Easy(url=http.url + "/stall", timeout_ms=300))
+    begin = time.monotonic()
+    results: Results = []
+    while not results:
+        assert select.select([fd], [], [], 5)[0]
+        results = multi.step()
+    assert 0.25 < time.monotonic() - begin < 4
+    assert isinstance(one(results)[1], TimeoutError)
+    while select.select([fd], [], [], 0.05)[0]:
+        multi.step()
+    assert timer() != never
 
 
 def test_a_wakeup_ends_every_wait(http: Any) -> None:

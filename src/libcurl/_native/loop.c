@@ -22,24 +22,34 @@ struct loop {
   int wakeup;      /* an eventfd */
   int timer;       /* a timerfd, made when the descriptor is asked for; -1 before */
   double deadline; /* when libcurl's timer is due, in milliseconds of the monotonic clock */
-  double armed;    /* what the timerfd is set to */
-  _Bool stepping;  /* inside multi_step, which sets the timerfd when it ends */
+  double armed;    /* what the timerfd is set to, until it has been heard */
+  _Bool rung;      /* the eventfd is readable: a step comes in any case */
+  _Bool stepping;  /* inside multi_step, which sees to the deadline when it ends */
 };
 
-/* libcurl's timer into the timerfd. An earlier setting than needed does no harm: one idle step. */
+static void ring(struct loop *l)
+{
+  if(!l->rung && !eventfd_write(l->wakeup, 1))
+    l->rung = 1;
+}
+
+/* The descriptor becomes readable when libcurl's timer is due. Most deadlines are "now", and the eventfd
+ * costs the kernel a fraction of what a timer does, which is set for an earlier deadline only: a later
+ * one than it is set to is one idle step. */
 static void arm(struct loop *l)
 {
   struct itimerspec when = { 0 };
 
-  if(l->timer < 0 || l->deadline == l->armed ||
-     ((l->deadline < 0 || l->deadline > l->armed) && l->armed > milliseconds_now()))
+  if(l->timer < 0 || l->deadline < 0 || l->rung)
     return;
-  if(l->deadline >= 0) {
-    when.it_value.tv_sec = (time_t)(l->deadline / 1e3);
-    when.it_value.tv_nsec = (long)((l->deadline - 1e3 * (double)when.it_value.tv_sec) * 1e6);
-    if(!when.it_value.tv_sec && !when.it_value.tv_nsec)
-      when.it_value.tv_nsec = 1;
+  if(l->deadline <= milliseconds_now()) {
+    ring(l);
+    return;
   }
+  if(l->armed >= 0 && l->armed <= l->deadline)
+    return;
+  when.it_value.tv_sec = (time_t)(l->deadline / 1e3);
+  when.it_value.tv_nsec = (long)((l->deadline - 1e3 * (double)when.it_value.tv_sec) * 1e6);
   timerfd_settime(l->timer, TFD_TIMER_ABSTIME, &when, NULL);
   l->armed = l->deadline;
 }
@@ -181,10 +191,12 @@ static int turn(multi *m, double until, int *code)
     int fd = events[i].data.fd, what = 0;
     eventfd_t times;
 
-    if(fd == l->timer)
-      continue;
-    if(fd == l->wakeup) {
+    if(fd == l->timer || fd == l->wakeup) {
       eventfd_read(fd, &times);
+      if(fd == l->timer)
+        l->armed = NEVER;
+      else
+        l->rung = 0;
       continue;
     }
     if(events[i].events & EPOLLIN)
