@@ -186,7 +186,7 @@ class Easy(Engine):
     def body(self) -> bytes:
         """What the last transfer received; empty where a write callback or file took it."""
         body = self._body
-        if body is None or not self._handle.curl:
+        if body is None:
             if self._in_transfer():
                 return self._peek_body()
             body = self._body = self._take_body()
@@ -220,7 +220,7 @@ class Easy(Engine):
             if code == _RUNNING:
                 lib.easy_abandon(handle)
                 self._after(0)
-        self._body = b""
+        self._body = b"" if handle.curl else None
         self._after(code)
 
     def download(self, target: str | os.PathLike[str] | BinaryIO) -> int:

@@ -138,7 +138,7 @@ class Engine(Settings):
     def _closed(self) -> None:
         """Let go of all that libcurl can no longer ask for."""
         handles.pop(self._id, None)
-        self._sockets = None
+        self._body = self._sockets = None
         self._forget_callbacks()
         self._settings = self._no_settings()
         self._kept = None

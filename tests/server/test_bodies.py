@@ -194,3 +194,22 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(http: Any) -> None:
         with pytest.raises((OSError, libcurl.Error)):
             easy.download(full)
         assert easy.fetch() == payload(300_000)
+
+
+@pytest.mark.parametrize("way", ["fetch", "perform", "multi", "stream"])
+def test_a_closed_handle_has_no_body(way: str, http: Any) -> None:
+    easy = Easy(url=http.url)
+    if way == "multi":
+        with libcurl.Multi() as multi:
+            multi.add(easy)
+            assert len(list(multi.run())) == 1
+            assert easy.body == b"hello"
+    elif way == "stream":
+        for _ in easy.stream():
+            easy.close()
+    else:
+        getattr(easy, way)()
+        assert easy.body == b"hello"
+    easy.close()
+    with pytest.raises(ValueError, match="closed"):
+        _ = easy.body
