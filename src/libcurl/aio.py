@@ -155,7 +155,7 @@ class AsyncMulti:
                 else:
                     arrived.clear()
                     await arrived.wait()
-            easy._body = b""
+            easy._body = b"" if handle.curl else None
             error = ending.result()
             if error is not None:
                 try:
@@ -282,48 +282,65 @@ class _Driven(Multi):
 
     def _ready(self, fd: int | None = None, events: int = 0) -> None:
         """There is something to do: on a socket of libcurl's, where those are watched."""
+        assert self._loop is not None
         try:
             if fd is None:
                 self._step(0)
             else:
                 self._act(fd, events)
         except Exception as error:
-            self._tell()
             self._fail(error)
         except BaseException:
-            assert self._loop is not None
             self._loop.call_soon(self._ready, fd, events)  # what has finished by now is not lost
             raise
-        if self._done:
-            self._tell()
         for handle, arrived in self.streams.values():
             if handle.body.size:
                 arrived.set()
+        if self._done or self._given is not None:
+            try:
+                self._tell()
+            except BaseException:  # a task was interrupted, and the loop with it
+                self._loop.call_soon(self._ready, fd, events)
+                raise
 
     def _tell(self) -> None:
-        """Tell those who wait for what has finished."""
-        done = self._done
-        self._done = []
+        """Tell those who wait for what has finished.
+
+        A future has the loop call its task in the next turn, which costs more than all else that Python
+        does for a transfer. The task is called here instead, and may do anything.
+        """
         running = self.running
-        for easy, error in done:
+        if self._given is not None:
+            self._recall()
+        given = self._given = iter(self._done)
+        self._done = []
+        for easy, error in given:
             ending = running.pop(easy._id, None)
+            if easy._multi is self:
+                with suppress(MultiError):  # where the multi has failed, it may be beyond that
+                    self._take_out(easy)
             if ending is not None and not ending.done():
-                ending.set_result(error)
+                try:
+                    ((task, context),) = ending._callbacks
+                except (
+                    AttributeError,
+                    TypeError,
+                    ValueError,
+                ):  # a future of another kind, or nobody
+                    ending.set_result(error)
+                else:
+                    ending.remove_done_callback(task)
+                    ending.set_result(error)
+                    context.run(task, ending)
+        self._given = None
         if self._waiting:
             self._next()
 
     def _fail(self, error: Exception) -> None:
         """The multi itself failed, or a callback of its own: everybody hears of it."""
-        running, self.running = self.running, {}
         for easy in self.get_handles():
-            ending = running.get(easy._id)
-            if ending is not None:
-                with suppress(MultiError):  # it may be beyond that
-                    self._take_out(easy)
-        for ending in running.values():
-            if not ending.done():
-                ending.set_result(error)
-        self._next()
+            if easy._id in self.running:
+                self._done.append((easy, error))
 
     def _forget(self, easy: Engine) -> None:
         super()._forget(easy)
@@ -335,10 +352,10 @@ class _Driven(Multi):
         """A handle has left; where nothing was told since, it was closed or removed."""
         if self.running.get(number) is ending:
             del self.running[number]
-            if not ending.done():
-                why = "the easy handle was closed or removed"
-                ending.set_result(easy_error(lib.CURLE_ABORTED_BY_CALLBACK, why))
             self._next()
+            why = "the easy handle was closed or removed"
+            if not ending.done():
+                ending.set_result(easy_error(lib.CURLE_ABORTED_BY_CALLBACK, why))
 
     def _close(self) -> int:
         # A child has inherited what the loop polls with: it would blind its parent.
@@ -357,6 +374,11 @@ class _Driven(Multi):
         for fd in [*self._watched]:
             self._on_socket(None, fd, lib.CURL_POLL_REMOVE, None)
         self._on_timer(-1)
+        self._recall()
+        for easy, error in self._done:  # what has finished was not aborted
+            ending = self.running.pop(easy._id, None)
+            if ending is not None and not ending.done():
+                ending.set_result(error)
         futures: list[asyncio.Future[Any]] = [*self.running.values(), *self._waiting]
         for future in futures:
             future.cancel()
@@ -392,10 +414,6 @@ class _Driven(Multi):
             self._timer = self._loop.call_later(due, self._ready, lib.CURL_SOCKET_TIMEOUT)
 
     def _act(self, fd: int, events: int) -> None:
-        """What `_step` does, for one socket. What has finished has to be taken out."""
+        """What `_step` does, for one socket. What has finished is in the multi yet."""
         self.socket_action(fd, events)
         self._read_messages()
-        finished = [easy for easy, _ in self._done if easy._multi is self]
-        self._tell()
-        for easy in finished:
-            self._take_out(easy)

@@ -52,19 +52,19 @@ class Loops:
         try:
             return loop.run_until_complete(main)
         finally:
-            close(loop)
+            self.close(loop)
 
-
-def close(loop: asyncio.AbstractEventLoop) -> None:
-    """End an event loop as asyncio.run does."""
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.run_until_complete(loop.shutdown_default_executor())
-    loop.close()
+    @staticmethod
+    def close(loop: asyncio.AbstractEventLoop) -> None:
+        """End an event loop as asyncio.run does."""
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
 
 @pytest.fixture(params=["asyncio", "uvloop", "portable"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import os
 import random
@@ -120,6 +121,111 @@ def test_cancelling_at_any_moment_harms_nobody_else(
         assert len(multi) == len(multi.multi) == 0
 
     loops.run(main, limit)
+
+
+# Tasks are called at once where their transfers are found finished, one after the other
+
+
+async def at_the_same_time(http: Any, count: int) -> None:
+    """Block the loop until the answers to so many requests have come."""
+    await eventually(lambda: len(http.requests) == count)
+    await asyncio.sleep(0.1)  # what was sent is forgotten
+    http.go.set()
+    time.sleep(0.3)
+
+
+@pytest.fixture
+def held(http: Any) -> Any:
+    """The server, which holds back /held until `go` is set."""
+    http.go = threading.Event()
+    http.route("/held", lambda connection, _: (http.go.wait(10), connection.respond(body=b"held")))
+    return http
+
+
+def test_a_task_goes_on_as_itself(loops: Any, held: Any) -> None:
+    variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable", default=-1)
+
+    async def one(multi: AsyncMulti, number: int) -> None:
+        variable.set(number)
+        task = asyncio.current_task()
+        easy = await multi.perform(Easy(url=held.url + "/held"))
+        assert asyncio.current_task() is task
+        assert variable.get() == number
+        variable.set(-2)
+        easy.set(url=held.url)
+        assert (await multi.perform(easy)).body == b"hello"
+        assert variable.get() == -2
+
+    async def main(multi: AsyncMulti) -> None:
+        tasks = [asyncio.ensure_future(one(multi, number)) for number in range(5)]
+        await at_the_same_time(held, 5)
+        await asyncio.gather(*tasks)
+        assert variable.get() == -1
+
+    loops.run(main)
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_a_task_that_interrupts_the_loop_holds_up_nobody(
+    loops: Any, held: Any, kind: type[BaseException]
+) -> None:
+    async def one(multi: AsyncMulti, number: int) -> bytes:
+        easy = await multi.perform(Easy(url=held.url + "/held"))
+        if number == 2:
+            raise kind
+        return easy.body
+
+    async def main(multi: AsyncMulti) -> None:
+        tasks.extend(asyncio.ensure_future(one(multi, number)) for number in range(5))
+        await at_the_same_time(held, 5)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def rest(multi: AsyncMulti) -> None:
+        _, waiting = await asyncio.wait(tasks, timeout=5)
+        assert not waiting
+        assert len(multi) == len(multi.multi) == 0
+        await multi.aclose()
+
+    tasks: list[asyncio.Task[bytes]] = []
+    multi = loops.multi()
+    loop = loops.loop()
+    with pytest.raises(kind):
+        loop.run_until_complete(main(multi))
+    loop.run_until_complete(rest(multi))
+    assert isinstance(tasks.pop(2).exception(), kind)
+    assert [task.result() for task in tasks] == [b"held"] * 4
+    loops.close(loop)
+
+
+@pytest.mark.parametrize("what", ["cancel", "close"])
+def test_a_task_may_do_anything_to_the_others(loops: Any, held: Any, what: str) -> None:
+    async def one(multi: AsyncMulti) -> bytes:
+        easy = await multi.perform(Easy(url=held.url + "/held"))
+        if not first:
+            first.append(asyncio.current_task())
+            if what == "close":
+                multi.multi.close()
+            else:
+                for task in tasks:
+                    if task is not asyncio.current_task():
+                        task.cancel()
+        return easy.body
+
+    async def main(multi: AsyncMulti) -> None:
+        tasks.extend(asyncio.ensure_future(one(multi)) for _ in range(5))
+        await at_the_same_time(held, 5)
+        _, waiting = await asyncio.wait(tasks, timeout=5)
+        assert not waiting
+        for task in tasks:
+            if what == "cancel" and task is not first[0]:
+                assert task.cancelled()
+            elif loops.kind != "portable":  # there the answers are heard of one by one
+                assert task.result() == b"held"
+        assert len(multi) == len(multi.multi) == 0
+
+    first: list[Any] = []
+    tasks: list[asyncio.Task[bytes]] = []
+    loops.run(main)
 
 
 # Handles that go

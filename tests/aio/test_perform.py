@@ -32,6 +32,32 @@ def test_perform_gives_the_handle_back(loops: Any, http: Any) -> None:
     assert http.accepted == 1  # the second transfer used the connection of the first
 
 
+def test_any_future_does(loops: Any, http: Any) -> None:
+    # What AsyncMulti looks for in asyncio's own futures, another one may keep to itself.
+    class Future(asyncio.Future):  # type: ignore[type-arg]
+        @property
+        def _callbacks(self) -> Any:
+            raise AttributeError
+
+    async def main(multi: AsyncMulti) -> None:
+        loop: Any = asyncio.get_running_loop()
+        loop.create_future = lambda: Future(loop=loop)
+        easies = [Easy(url=http.url) for _ in range(10)]
+        await asyncio.gather(*[multi.perform(easy) for easy in easies])
+        assert {easy.body for easy in easies} == {b"hello"}
+        easies[0].set(url=http.url + "/status/404", failonerror=True)
+        with pytest.raises(libcurl.Error):
+            await multi.perform(easies[0])
+        assert [chunk async for chunk in multi.stream(easies[1])] == [b"hello"]
+        task = asyncio.ensure_future(multi.perform(Easy(url=http.url + "/stall")))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    loops.run(main)
+
+
 def test_transfers_run_at_the_same_time_in_one_thread(loops: Any, http: Any) -> None:
     threads = set()
 
