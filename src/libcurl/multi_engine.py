@@ -325,12 +325,11 @@ class MultiEngine:
                 for number, result, size in results:
                     easy = easies[number]
                     easy._multi = None
-                    if size >= 0:
+                    if size >= 0:  # the transfer of a plain handle, where nothing has gone wrong
                         easy._body = easy._view[:size]
-                    if result or easy._exception is not None or easy._share is not None:
-                        self._finished(easy, result)
-                    else:
                         done.append((easy, None))
+                    else:
+                        self._finished(easy, result)
                     del easies[number]
             except BaseException:
                 self._finish_all(flat)

@@ -458,7 +458,8 @@ int multi_results(multi *m, int remove)
     slot = m->results + 3 * m->results_count++;
     slot[0] = (int64_t)e->id;
     slot[1] = result;
-    slot[2] = !e->attention && e->first && e->body.data == e->first ? (int64_t)e->body.size : -1;
+    slot[2] = !result && !e->stopped && !e->attention && e->first && e->body.data == e->first
+                ? (int64_t)e->body.size : -1;
     if(remove) {
       curl_multi_remove_handle(m->curlm, e->curl);
       multi_unlink(e);

@@ -47,7 +47,8 @@ typedef struct multi {
   struct easy *first;       /* the easies in it */
   struct easy *pending;     /* those with something to deliver to Python */
   struct loop *loop;        /* where a descriptor of its own stands for it (loop.c) */
-  int64_t *results;         /* triples: an easy's id, its CURLcode, the size of a body at e->first or -1 */
+  int64_t *results;         /* triples: an easy's id, its CURLcode, the size of a body at e->first where
+                             * there is nothing else to do in Python, or -1 */
   int results_room;
   int results_count;
   _Bool portable;           /* driven by libcurl's own poll, without a descriptor */
