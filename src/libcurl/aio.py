@@ -317,7 +317,7 @@ class _Driven(Multi):
         for easy, error in given:
             ending = running.pop(easy._id, None)
             if easy._multi is self:
-                with suppress(MultiError):  # where the multi has failed, it may be beyond that
+                with suppress(Exception):  # where the multi has failed, it may be beyond that
                     self._take_out(easy)
             if ending is not None and not ending.done():
                 try:
