@@ -22,6 +22,7 @@ TESTS = """
     tests/server/test_callbacks.py
     tests/server/test_sinks.py
     tests/server/test_multi.py
+    tests/server/test_plan.py
     tests/server/test_share.py
     tests/server/test_mime.py
     tests/server/test_sockets.py

@@ -12,6 +12,7 @@ from libcurl.engine import _RUNNING, SLICE, Engine, _continue
 from libcurl.infos import Infos as View
 from libcurl.infos import getinfo, getinfo_raw
 from libcurl.options import find
+from libcurl.settings import NOTHING
 from libcurl.special import SETTERS
 
 TYPE_CHECKING = False
@@ -32,6 +33,8 @@ __all__ = ["Easy"]
 
 _unpack = ffi.unpack
 _fetch = lib.easy_fetch
+_reset_later = lib.easy_reset_later
+_set_again = lib.easy_set_again
 _purposes: dict[int, int] = {}  # the members of SockType, once there is a callback to show them to
 
 
@@ -91,7 +94,7 @@ class Easy(Engine):
 
     # -- Options ---------------------------------------------------------------------------------
 
-    def set(self, **options: Unpack[Options]) -> None:
+    def set(self, /, **options: Unpack[Options]) -> None:
         """Set options by keyword (curl_easy_setopt), in order. None unsets one.
 
         Numbers are ints (bools and enums too), strings are str (sent as UTF-8), bytes or paths,
@@ -101,8 +104,26 @@ class Easy(Engine):
         lacks, Error for what it refuses.
         """
         memo = self._memo
-        if memo is None or memo[0] != options or not self._set_again(memo):
-            self._memo = self._set_many(options)  # type: ignore[arg-type]
+        if memo is None or len(options) != memo[0]:
+            self._set_anew(options)  # type: ignore[arg-type]
+            return
+        try:
+            values = memo[1](options)
+        except KeyError:
+            values = ()
+        if (
+            values != memo[2]
+            or type(sum(values[memo[3] :])) is not int  # 5.0 == 5
+            or self._sockets is not None
+            or _set_again(self._handle)
+            or memo is not self._memo  # in another thread
+        ):
+            self._set_anew(options)  # type: ignore[arg-type]
+        elif self._settings is NOTHING:
+            self._settings = memo[4]
+        else:
+            for option, value in memo[4].items():
+                self._remember(option, value)
 
     def setopt(self, option: int | str, value: Any) -> None:
         """Set one option (curl_easy_setopt): an `Opt`, its number, or its name; None unsets."""
@@ -120,7 +141,11 @@ class Easy(Engine):
 
         Connections, cookies, TLS sessions, the DNS cache and the share stay.
         """
-        self._reset()
+        if self._sockets is not None or _reset_later(self._handle):
+            self._reset()
+        else:
+            self._settings = NOTHING
+            self._body = None
 
     def duphandle(self) -> Self:
         """A new handle with the same options and callables (curl_easy_duphandle), not the connections."""

@@ -274,7 +274,7 @@ class Engine(Settings):
     def _peek_body(self) -> bytes:
         """What has been collected so far."""
         handle = self._handle
-        code = lib.easy_enter(handle)
+        code = lib.easy_enter_to_look(handle)
         if code:
             raise self._error(code)
         body: bytes = _unpack(handle.body.data, handle.body.size) if handle.body.size else b""
@@ -284,7 +284,7 @@ class Engine(Settings):
     def _take_body(self) -> bytes:
         """What has been collected; C forgets it."""
         handle = self._handle
-        code = lib.easy_enter(handle)
+        code = lib.easy_enter_to_look(handle)
         if code:
             raise self._error(code)
         collected = handle.body

@@ -43,6 +43,18 @@ METHODS = (
     lib.CURLOPT_NOBODY,
 )
 
+#: Options that are a value and nothing else, so that setting them once more, in any order, changes
+#: nothing: libcurl does not act when they are set, and a transfer does not change what they stand for.
+VALUES = frozenset(
+    """
+    url useragent referer accept_encoding cookie customrequest interface proxy noproxy
+    timeout_ms connecttimeout_ms low_speed_limit low_speed_time
+    followlocation maxredirs failonerror maxfilesize_large noprogress nosignal verbose
+    tcp_nodelay tcp_keepalive tcp_keepidle tcp_keepintvl ipresolve
+    ssl_verifypeer ssl_verifyhost cainfo capath protocols_str redir_protocols_str
+    """.split()
+)
+
 
 class Option:
     """An option of the loaded libcurl (struct curl_easyoption)."""

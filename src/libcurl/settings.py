@@ -6,10 +6,11 @@ A part of the `Engine`, which is the only class derived from this one.
 from __future__ import annotations
 
 from _io import BytesIO
+from _operator import itemgetter
 
 from libcurl._native import ffi, lib
 from libcurl.errors import REFUSALS, NotSupported, refusal
-from libcurl.options import BLOB, LIST, METHODS, NUMBER, SPECIAL, TEXT, Option, by_name
+from libcurl.options import BLOB, LIST, METHODS, NUMBER, SPECIAL, TEXT, VALUES, Option, by_name
 from libcurl.raw import LOADED_TEXT
 
 TYPE_CHECKING = False
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     from libcurl.engine import Engine
     from libcurl.sockets.binding import Binding
 
-    # What was set, by name; the same for C, as list and bytes or packed; the same by option.
-    Memo = list[Any]
+    # How many options were set, what gets their values from keywords, these, the first number among
+    # them, and all by option for `_settings`. -1 and the keywords: C has made no plan of them yet.
+    Memo = tuple[Any, ...]
 
 _reset = lib.easy_reset
-_set_packed = lib.easy_set_many
+_set_many = lib.easy_set_many
 _REPLACED = 0  # no option's number
 
 
@@ -42,7 +44,7 @@ SLOTS = tuple(
 
 
 #: Settings of a handle that has none: ten thousand idle handles need not each have a dict.
-_NOTHING: dict[Option, Any] = type(type.__dict__)({})  # type: ignore[assignment]
+NOTHING: dict[Option, Any] = type(type.__dict__)({})  # type: ignore[assignment]
 
 
 class Functions:
@@ -108,10 +110,12 @@ class Settings:
 
     # -- Options ---------------------------------------------------------------------------------
 
-    def _set_many(self, options: dict[str, Any]) -> Memo | None:
+    def _set_many(
+        self, options: dict[str, Any]
+    ) -> tuple[list[int], bytes, dict[Option, Any]] | None:
         """Set options by name, in order; those that C can take together go in one call.
 
-        Returns what is needed to set the same again, where it is no more than that one call.
+        Returns what C can make a plan of, where all of it is values that last.
         """
         batch: list[tuple[Option, Any]] = []
         settings: list[int] = []
@@ -142,26 +146,29 @@ class Settings:
             self._set_batch(batch, settings, b"".join(texts))
         if unset:
             self._unset(unset)
-        if len(batch) < len(options) or any(option.id in METHODS for option, _ in batch):
-            return None
-        return [options, settings, b"".join(texts), dict(batch)]
+        if (
+            options.keys() <= VALUES
+            and len(batch) == len(options)
+            and all(map(_lasts, options.values()))
+        ):
+            return settings, b"".join(texts), dict(batch)
+        return None
 
-    def _set_again(self, memo: Memo) -> bool:
-        """Set what has been set before. Whether that worked; why not is told by _set_many."""
-        if self._sockets is not None and self._in_transfer():
-            return False
-        if type(memo[1]) is list:
-            memo[1] = ffi.new("int64_t[]", memo[1])
-            memo[2] = ffi.new("char[]", memo[2])
-        settings = memo[3]
-        if _set_packed(self._handle, memo[1], len(settings), memo[2]):
-            return False
-        if self._settings:
-            for option, value in settings.items():
-                self._remember(option, value)
-        else:
-            self._settings = settings.copy()
-        return True
+    def _set_anew(self, options: dict[str, Any]) -> None:
+        """Set options, and see whether they are the same as the last time."""
+        memo, self._memo = self._memo, None
+        plan = self._set_many(options)
+        if plan is None:
+            return
+        if not options or memo is None or memo[0] >= 0 or memo[1] != options:
+            self._memo = (-1, options)
+            return
+        numbers, texts, settings = plan
+        if not lib.easy_plan(self._handle, numbers, len(settings), texts, len(texts)):
+            names = sorted(options, key=lambda name: by_name[name].kind == NUMBER)
+            numbers_from = 1 + sum(by_name[name].kind == TEXT for name in names)
+            getter = itemgetter(names[0], *names)  # a tuple of one, too
+            self._memo = (len(options), getter, getter(options), numbers_from, settings)
 
     def _set_batch(
         self, batch: list[tuple[Option, Any]], settings: list[int], texts: bytes
@@ -169,7 +176,7 @@ class Settings:
         if self._sockets is not None:
             for option, _ in batch:
                 self._sockets.guard(self, option)
-        code = _set_packed(self._handle, settings, len(batch), texts)
+        code = _set_many(self._handle, settings, len(batch), texts)
         done = len(batch) if not code else 0 if code in REFUSALS else self._handle.done
         for option, value in batch[:done]:
             self._remember(option, value)
@@ -210,20 +217,25 @@ class Settings:
 
     def _remember(self, option: Option, value: Any) -> None:
         """Note what is set, in the order of setting: the last one decides the method of a request."""
-        settings = self._settings
-        if settings is _NOTHING:
-            settings = self._settings = {}
+        settings = self._own_settings()
         settings.pop(option, None)
         settings[option] = value
 
+    def _own_settings(self) -> dict[Option, Any]:
+        """The settings, to be changed: not those of all handles without, nor those of the plan."""
+        settings = self._settings
+        if settings is NOTHING or (self._memo and settings is self._memo[-1]):
+            settings = self._settings = dict(settings)
+        return settings
+
     def _no_settings(self) -> dict[Option, Any]:
         """Hook: the settings of a handle that has none."""
-        return _NOTHING
+        return NOTHING
 
     def _unremember(self, option: Option) -> None:
         """Note that it is not set any more."""
         if option in self._settings:
-            del self._settings[option]
+            del self._own_settings()[option]
 
     def _set_special(self, option: Option, value: Any) -> None:
         """Set or unset an option that takes a callback or an object."""
@@ -391,6 +403,11 @@ class Settings:
             kept[option] = value
         else:
             kept.pop(option, None)
+
+
+def _lasts(value: object) -> bool:
+    """Whether nobody can change it."""
+    return isinstance(value, int) or type(value) in (str, bytes)
 
 
 def _gathers(function: Any) -> bool:

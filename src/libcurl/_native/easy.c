@@ -48,6 +48,8 @@ static void let_go(easy *e)
   if(e->log)
     fclose(e->log);
   e->log = NULL;
+  free(e->plan);
+  e->plan = NULL;
   free(e->error);
   e->error = NULL;
   sinks_free(e);
@@ -249,16 +251,10 @@ int easy_amid(easy *e)
 
 /* curl_easy_reset, which does not clear the pointer to the RESOLVE list: the next transfer would read
  * it after it was freed. Connections, cookies, sessions and the share stay, and so does the log. */
-int easy_reset(easy *e)
+int easy_reset_now(easy *e)
 {
-  int code = easy_enter(e);
+  int code;
 
-  if(code)
-    return code;
-  if(amid(e)) {
-    easy_leave(e);
-    return HANDLE_DEFERRED;
-  }
   curl_easy_setopt(e->curl, CURLOPT_RESOLVE, NULL);
   curl_easy_reset(e->curl);
   kept_free(e->kept);
@@ -276,6 +272,18 @@ int easy_reset(easy *e)
   code = set_defaults(e);
   if(!code && e->agent)
     code = curl_easy_setopt(e->curl, CURLOPT_USERAGENT, e->agent);
+  if(!code)
+    easy_freshly_reset(e);
+  return code;
+}
+
+int easy_reset(easy *e)
+{
+  int code = easy_enter(e);
+
+  if(code)
+    return code;
+  code = amid(e) ? HANDLE_DEFERRED : easy_reset_now(e);
   easy_leave(e);
   return code;
 }

@@ -63,8 +63,8 @@ void guard_leave(guard *inside)
     __atomic_store_n(&inside->thread, NULL, __ATOMIC_RELEASE);
 }
 
-/* Also from callbacks of its own. */
-int easy_enter_again(easy *e)
+/* What was put off (plan.c) stays put off. */
+int easy_enter_as_it_is(easy *e)
 {
   int refusal = guard_enter(&e->inside);
 
@@ -79,16 +79,50 @@ int easy_enter_again(easy *e)
   return refusal;
 }
 
+/* Also from callbacks of its own. */
+int easy_enter_again(easy *e)
+{
+  int refusal = easy_enter_as_it_is(e);
+
+  if(!refusal && e->stage && (refusal = easy_plan_end(e)) != 0)
+    easy_leave(e);
+  return refusal;
+}
+
 /* A classic handle is not used while it performs, or the multi that it is in. */
+static int refuse_classic(easy *e)
+{
+  if(!e->agent ||
+     !(e->performing || (e->joined && e->joined->inside.depth > e->inside.depth)))
+    return 0;
+  easy_leave(e);
+  return HANDLE_PERFORMING;
+}
+
 int easy_enter(easy *e)
 {
   int refusal = easy_enter_again(e);
 
-  if(!refusal && e->agent &&
-     (e->performing || (e->joined && e->joined->inside.depth > e->inside.depth))) {
+  return refusal ? refusal : refuse_classic(e);
+}
+
+/* For what changes nothing. */
+int easy_enter_to_look(easy *e)
+{
+  int refusal = easy_enter_as_it_is(e);
+
+  if(!refusal && (refusal = easy_plan_look(e)) != 0)
     easy_leave(e);
-    refusal = HANDLE_PERFORMING;
-  }
+  return refusal ? refusal : refuse_classic(e);
+}
+
+/* For a transfer. */
+int easy_enter_to_perform(easy *e)
+{
+  int refusal = e->agent ? easy_enter(e) : easy_enter_as_it_is(e);
+
+  if(!refusal && !e->performing && e->stage && (refusal = easy_plan_begin(e)) != 0)
+    easy_leave(e);
   return refusal;
 }
 

@@ -10,7 +10,7 @@ int easy_headers(easy *e, unsigned origin, int request, char **packed, size_t *s
 {
   struct curl_header *field = NULL;
   size_t room = 0;
-  int code = easy_enter(e);
+  int code = easy_enter_to_look(e);
 
   *packed = NULL;
   *size = 0;

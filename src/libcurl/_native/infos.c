@@ -8,7 +8,7 @@
 /* The type of an info is part of its number. What was found stands in e->info. */
 int easy_getinfo(easy *e, CURLINFO info)
 {
-  int code = easy_enter(e);
+  int code = easy_enter_to_look(e);
 
   if(!code) {
     e->info.pointer = NULL;
@@ -21,7 +21,7 @@ int easy_getinfo(easy *e, CURLINFO info)
 /* For strings, which other calls may free: a copy, for easy_free_text; NULL where there is none. */
 int easy_getinfo_text(easy *e, CURLINFO info, char **text)
 {
-  int code = easy_enter(e);
+  int code = easy_enter_to_look(e);
 
   *text = NULL;
   if(!code) {
@@ -42,7 +42,7 @@ int64_t easy_info_number(easy *e, CURLINFO info)
 {
   int64_t found = INT64_MIN;
 
-  if(!easy_enter(e)) {
+  if(!easy_enter_to_look(e)) {
     long number = 0;
     curl_off_t offset = 0;
 
@@ -62,7 +62,7 @@ double easy_info_real(easy *e, CURLINFO info)
 {
   double found = 0;
 
-  if(easy_enter(e))
+  if(easy_enter_to_look(e))
     return NAN;
   if(curl_easy_getinfo(e->curl, info, &found))
     found = NAN;
@@ -76,7 +76,7 @@ const char *easy_info_text(easy *e, CURLINFO info)
   static __thread char copy[1024];
   char *found = NULL;
 
-  if(easy_enter(e))
+  if(easy_enter_to_look(e))
     return NULL;
   if(curl_easy_getinfo(e->curl, info, &found) || (found && strlen(found) >= sizeof(copy)))
     found = NULL;

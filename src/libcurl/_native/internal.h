@@ -20,6 +20,8 @@ int guard_enter(guard *);
 int guard_elsewhere(const guard *);
 void guard_leave(guard *);
 int easy_enter_again(easy *);
+int easy_enter_as_it_is(easy *);
+int easy_enter_to_perform(easy *);
 
 /* easy.c */
 
@@ -31,6 +33,7 @@ int easy_bear(easy *);
 void easy_detach(easy *);
 easy *easy_of(CURL *);
 void easy_drop_steps(easy *);
+int easy_reset_now(easy *);
 
 /* perform.c */
 CURLcode easy_clear_error(easy *);
@@ -50,7 +53,15 @@ int multi_nudge(multi *, int code, int *running);
 void loop_free(struct loop *);
 int loop_wakeup(struct loop *);
 
+/* plan.c */
+void easy_freshly_reset(easy *);
+int easy_plan_look(easy *);
+int easy_plan_begin(easy *);
+int easy_plan_end(easy *);
+void easy_plan_failed(easy *);
+
 /* options.c */
+int easy_set_all(easy *, const int64_t *settings, int count, const char *texts);
 void kept_free(struct kept *);
 void kept_purge(struct kept **);
 struct kept *kept_copy(const struct kept *, CURL *);

@@ -182,6 +182,8 @@ int multi_add(multi *m, easy *e)
     return code;
   if(e->joined || e->performing)
     code = CURLM_ADDED_ALREADY;
+  else if(easy_plan_end(e))
+    code = CURLM_OUT_OF_MEMORY;
   else {
     easy_drop_steps(e);
     easy_size_buffers(e, 0);

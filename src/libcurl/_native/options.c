@@ -197,12 +197,10 @@ int easy_set_stderr(easy *e, int fd)
 
 /* Many options in one call: `settings` are pairs of an option and its number, or for string options
  * the place of its text in `texts`. Where it fails, e->done is how many succeeded before. */
-int easy_set_many(easy *e, const int64_t *settings, int count, const char *texts)
+int easy_set_all(easy *e, const int64_t *settings, int count, const char *texts)
 {
-  int code = easy_enter(e);
+  int code = 0;
 
-  if(code)
-    return code;
   for(e->done = 0; e->done < count; e->done++, settings += 2) {
     CURLoption option = (CURLoption)settings[0];
 
@@ -213,6 +211,16 @@ int easy_set_many(easy *e, const int64_t *settings, int count, const char *texts
     if(code)
       break;
   }
-  easy_leave(e);
+  return code;
+}
+
+int easy_set_many(easy *e, const int64_t *settings, int count, const char *texts)
+{
+  int code = easy_enter(e);
+
+  if(!code) {
+    code = easy_set_all(e, settings, count, texts);
+    easy_leave(e);
+  }
   return code;
 }

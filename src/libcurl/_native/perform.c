@@ -135,8 +135,10 @@ static int step(easy *e, int milliseconds, CURLcode *result)
 static int finish(easy *e, CURLcode result)
 {
   /* As long as the handle is attached, libcurl finds its connection: for ACTIVESOCKET, upkeep, send. */
-  if(result)
+  if(result) {
     easy_detach(e);
+    easy_plan_failed(e);
+  }
   if(!result && e->closing)
     result = CURLE_ABORTED_BY_CALLBACK;
   if(!result)
@@ -151,7 +153,7 @@ static int finish(easy *e, CURLcode result)
 static int start(easy *e)
 {
   CURLcode result;
-  int refusal = easy_enter(e);
+  int refusal = easy_enter_to_perform(e);
 
   if(refusal)
     return refusal;

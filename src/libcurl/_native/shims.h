@@ -75,6 +75,7 @@ typedef struct easy {
   struct easy *next; /* in that multi */
   struct easy *before;
   const char *agent; /* of a classic handle, as pycurl has them: its default for CURLOPT_USERAGENT */
+  struct plan *plan; /* what easy_set_again sets */
   char *error;       /* CURLOPT_ERRORBUFFER, made by the first transfer */
   struct verdicts *verdicts; /* addresses that need not be asked about, NULL for none */
   struct kept *kept; /* one per list option, and what a transfer may be using still */
@@ -96,6 +97,7 @@ typedef struct easy {
   int file_error;    /* errno of either file */
   unsigned transfers; /* how many have begun */
   unsigned waits;    /* in a multi: its `drives` when it was added, until which nothing happens */
+  unsigned char stage; /* of a plan: what is set, and what is put off (plan.c) */
   _Bool bulk;  /* libcurl's buffers are large: right for one transfer, not for thousands at once */
   _Bool sized; /* the user has chosen their size */
   _Bool opens; /* a Python opener is set */
@@ -131,6 +133,7 @@ typedef struct easy {
 /* guard.c */
 int library_init(void);
 int easy_enter(easy *);
+int easy_enter_to_look(easy *);
 int easy_idle(easy *);
 void easy_leave(easy *);
 int easy_inside(const easy *);
@@ -176,6 +179,11 @@ int easy_set_blob(easy *, CURLoption, void *data, size_t size);
 int easy_set_list(easy *, CURLoption, const char *items, size_t size);
 int easy_set_stderr(easy *, int fd);
 int easy_set_many(easy *, const int64_t *settings, int count, const char *texts);
+
+/* plan.c */
+int easy_plan(easy *, const int64_t *settings, int count, const char *texts, size_t size);
+int easy_set_again(easy *);
+int easy_reset_later(easy *);
 
 /* sinks.c */
 char *easy_first(easy *);
