@@ -11,7 +11,7 @@ from libcurl.raw import absent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from typing import Any
 
 __all__ = ["Headers"]
 
@@ -29,19 +29,21 @@ class Headers(Mapping[str, str]):
         if "curl_easy_nextheader" in absent:
             raise needs("curl_easy_nextheader", absent["curl_easy_nextheader"])
         self._easy = easy
-        self._packed = _packed(easy, origin, request)
-        parts = self._packed.decode("utf-8", "surrogateescape").split("\0")
-        self._names = parts[:-1:2]
-        self._values = parts[1::2]
-        # In one go, because there may be many; of several fields of a name the first is found.
-        self._lowered = "\0".join(self._names).lower().split("\0") if self._names else []
+        # Split where there is a use for it: there may be many.
+        self._names, self._texts = _fields(easy, origin, request)
+        names = self._names.decode("utf-8", "surrogateescape")
+        values = self._texts.decode("utf-8", "surrogateescape")
+        self._lowered = names.lower().split("\0")
+        self._values = values.split("\0")
+        # What is behind the last NUL is none; of several fields of a name the first is found.
+        del self._lowered[-1], self._values[-1]
         self._first = dict(zip(reversed(self._lowered), reversed(self._values), strict=True))
 
     @property
     def raw(self) -> list[tuple[bytes, bytes]]:
         """(name, value) of every field, in the order of arrival."""
-        parts = iter(self._packed.split(b"\0"))
-        return list(zip(parts, parts))  # noqa: B905 (an empty part is left over)
+        pairs = zip(self._names.split(b"\0"), self._texts.split(b"\0"), strict=True)
+        return list(pairs)[:-1]
 
     def select(self, origin: int = lib.CURLH_HEADER, request: int = -1) -> Headers:
         """The headers of another origin or request of the same transfer."""
@@ -61,24 +63,34 @@ class Headers(Mapping[str, str]):
 
     def __iter__(self) -> Iterator[str]:
         names: dict[str, str] = {}
-        for lowered, name in zip(self._lowered, self._names, strict=True):
-            names.setdefault(lowered, name)
+        for name, _ in self._written():
+            names.setdefault(name.lower(), name)
         return iter(names.values())
 
     def __len__(self) -> int:
         return len(self._first)
 
     def __repr__(self) -> str:
-        return f"<Headers {list(zip(self._names, self._values, strict=True))}>"
+        return f"<Headers {self._written()}>"
+
+    def _written(self) -> list[tuple[str, str]]:
+        names = self._names.decode("utf-8", "surrogateescape").split("\0")[:-1]
+        return list(zip(names, self._values, strict=True))
 
 
-def _packed(easy: Engine, origin: int, request: int) -> bytes:
+def _fields(easy: Engine, origin: int, request: int) -> tuple[bytes, bytes]:
     """Names and values, each with a NUL behind it."""
-    packed = ffi.new("char **")
-    size = ffi.new("size_t *")
-    code = lib.easy_headers(easy._handle, origin, request, packed, size)
-    if code:
-        raise easy._error(code)
-    data: bytes = ffi.unpack(packed[0], size[0]) if size[0] else b""
-    lib.easy_free_text(packed[0])
+    names, values = found = ffi.new("buffer[2]")
+    try:
+        code = lib.easy_headers(easy._handle, origin, request, found, found + 1)
+        if code:
+            raise easy._error(code)
+        return _taken(names), _taken(values)
+    finally:
+        lib.easy_free_text(names.data)
+        lib.easy_free_text(values.data)
+
+
+def _taken(block: Any) -> bytes:
+    data: bytes = ffi.unpack(block.data, block.size) if block.size else b""
     return data

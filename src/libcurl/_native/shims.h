@@ -169,7 +169,7 @@ double easy_info_real(easy *, CURLINFO);
 const char *easy_info_text(easy *, CURLINFO);
 
 /* headers.c */
-int easy_headers(easy *, unsigned origin, int request, char **packed, size_t *size);
+int easy_headers(easy *, unsigned origin, int request, buffer *names, buffer *values);
 
 /* options.c */
 int easy_set_number(easy *, CURLoption, int64_t);
