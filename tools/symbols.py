@@ -1,6 +1,6 @@
 """Write the table of libcurl's constants from libcurl's headers, and the stubs that follow from it.
 
-These are symbols.py, constants.pyi and _options.pyi in src/libcurl.
+These are symbols.py, constants.pyi, _options.pyi and pycurl/_constants.pyi in src/libcurl.
 
     python tools/symbols.py [--check] [HEADERS_DIR...] [SYMBOLS_IN_VERSIONS]
 
@@ -75,10 +75,11 @@ def main(arguments: list[str] | None = None) -> int:
         "symbols.py": lambda: render(version, table),
         "constants.pyi": stubs.constants_stub,  # of the table as it now stands in its file
         "_options.pyi": lambda: stubs.options_stub(headers, *rows),
+        "pycurl/_constants.pyi": stubs.pycurl_stub,
     }
     stale = 0
     for name, content in files.items():
-        path = TABLE.with_name(name)
+        path = TABLE.parent / name
         if not options.check:
             path.write_text(content())
         elif not path.exists() or path.read_text() != content():

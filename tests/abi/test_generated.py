@@ -24,7 +24,7 @@ def test_table_and_stubs_are_up_to_date() -> None:
 @pytest.fixture
 def copy(tmp_path: Path, fetched: Path) -> Path:
     """The tools and what they write, to be spoilt."""
-    for path in (*ROOT.glob("tools/*"), *ROOT.glob("src/libcurl/*.py*")):
+    for path in (*ROOT.glob("tools/*"), *ROOT.glob("src/libcurl/**/*.py*")):
         if path.is_file():
             target = tmp_path / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -40,6 +40,7 @@ def copy(tmp_path: Path, fetched: Path) -> Path:
         ("symbols.py", '"CURLE_OK": (0, "7.1", None)', '"CURLE_OK": (1, "7.1", None)'),
         ("constants.pyi", "    URL = 10002", "    URL = 10003"),
         ("_options.pyi", "    timeout: int | None", "    timeout: float | None"),
+        ("pycurl/_constants.pyi", "\nURL: Final = 10002", "\nURL: Final = 10003"),
     ],
 )
 def test_a_stale_file_is_named(copy: Path, name: str, right: str, wrong: str) -> None:

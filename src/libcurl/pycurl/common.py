@@ -52,12 +52,14 @@ class Attributes(Plain):
 
     _constants: dict[str, int]
 
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self._constants[name]
-        except KeyError:
-            pass
-        raise AttributeError(f"trying to obtain a non-existing attribute: {name}")
+    if not TYPE_CHECKING:  # there, _constants.pyi says which constants instances have
+
+        def __getattr__(self, name):
+            try:
+                return self._constants[name]
+            except KeyError:
+                pass
+            raise AttributeError(f"trying to obtain a non-existing attribute: {name}")
 
     def __delattr__(self, name: str) -> None:
         try:
@@ -74,6 +76,16 @@ class Attributes(Plain):
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         self.__getstate__()
+
+
+if TYPE_CHECKING:
+    from libcurl.pycurl import _constants
+
+    CurlAttributes = _constants._CurlAttributes
+    CurlMultiAttributes = _constants._CurlMultiAttributes
+    CurlShareAttributes = _constants._CurlShareAttributes
+else:
+    CurlAttributes = CurlMultiAttributes = CurlShareAttributes = Attributes
 
 
 def refused(code: int, what: str, method: str) -> Exception:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import namedtuple
+from typing import NamedTuple
 
 from libcurl._native import lib
 from libcurl.callbacks import integer as native_integer
@@ -12,19 +12,47 @@ from libcurl.pycurl.common import error, integer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from typing import Any
 
     from libcurl.address import Address
 
     Function = Callable[..., Any]
 
-KhKey = namedtuple("KhKey", "key keytype", module="pycurl")
-HstsEntry = namedtuple("HstsEntry", "host expire include_subdomains", module="pycurl")
-HstsIndex = namedtuple("HstsIndex", "idx total", module="pycurl")
+
+class KhKey(NamedTuple):
+    """A key of a known host."""
+
+    key: bytes
+    keytype: int
 
 
-class CurlSockAddr(namedtuple("CurlSockAddr", "family socktype protocol addr", module="pycurl")):
+class HstsEntry(NamedTuple):
+    """A host that wants HTTPS."""
+
+    host: bytes
+    expire: datetime | None
+    include_subdomains: bool
+
+
+class HstsIndex(NamedTuple):
+    """Which of how many."""
+
+    idx: int
+    total: int
+
+
+class _SockAddr(NamedTuple):
+    family: Any
+    socktype: int
+    protocol: int
+    addr: Any
+
+
+class CurlSockAddr(_SockAddr):
     """Where libcurl wants to connect to. Beyond pycurl: assign `addr`, and libcurl connects there."""
+
+    __module__ = "pycurl"
 
     _address: Address
 
@@ -42,6 +70,9 @@ class CurlSockAddr(namedtuple("CurlSockAddr", "family socktype protocol addr", m
     def family(self) -> int:
         """AF_INET, AF_INET6 or AF_UNIX; assigning `addr` sets it."""
         return self._address.family
+
+
+KhKey.__module__ = HstsEntry.__module__ = HstsIndex.__module__ = "pycurl"
 
 
 def _sockaddr(address: Address) -> CurlSockAddr:

@@ -12,7 +12,7 @@ from libcurl.callbacks import report
 from libcurl.engine import Engine, initialize
 from libcurl.infos import getinfo_raw
 from libcurl.options import BLOB, LIST, METHODS, NUMBER, SPECIAL, TEXT, Option, by_name, by_number
-from libcurl.pycurl.common import Attributes, attributes_of, error, no_dict, refused, show
+from libcurl.pycurl.common import CurlAttributes, attributes_of, error, no_dict, refused, show
 from libcurl.pycurl.converters import WRAPPERS, answer
 from libcurl.pycurl.names import OWNED, infos
 from libcurl.pycurl.version import VERSION
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from typing_extensions import Buffer, Self
+
+    from libcurl.pycurl.multi import CurlMulti
+    from libcurl.pycurl.share import CurlShare
 
 _AGENT = ffi.new("char[]", VERSION.encode())
 
@@ -115,7 +118,7 @@ def set_curlu(curl: Curl, option: Option, url: Any) -> None:
     curl._remember(option, url)
 
 
-class Curl(Attributes, WebSocketMethods, Engine):
+class Curl(CurlAttributes, WebSocketMethods, Engine):
     """A transfer, as pycurl has it."""
 
     __slots__ = SLOTS
@@ -144,6 +147,10 @@ class Curl(Attributes, WebSocketMethods, Engine):
     #: Whether there is more to close than the handle itself.
     _busy = False
     _joined: Any = None
+
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None: ...
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         """Make a handle; a subclass takes arguments of its own."""
@@ -586,13 +593,13 @@ class Curl(Attributes, WebSocketMethods, Engine):
         if code:
             raise error(code, "pause/unpause failed")
 
-    def multi(self) -> Any:
+    def multi(self) -> CurlMulti | None:
         """The CurlMulti that it is in, or None."""
-        return self._multi
+        return self._multi  # type: ignore[no-any-return]
 
-    def share(self) -> Any:
+    def share(self) -> CurlShare | None:
         """The CurlShare that it uses, or None."""
-        return self._share
+        return self._share  # pyright: ignore[reportReturnType]
 
     # -- Sockets of its own ----------------------------------------------------------------------
 

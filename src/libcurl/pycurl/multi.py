@@ -11,7 +11,7 @@ from libcurl._native import ffi, lib
 from libcurl.callbacks import handles, report
 from libcurl.engine import SLICE, Engine
 from libcurl.multi_engine import MultiEngine
-from libcurl.pycurl.common import Attributes, error, integer, no_dict, refused, show
+from libcurl.pycurl.common import CurlMultiAttributes, error, integer, no_dict, refused, show
 from libcurl.pycurl.curl import Curl
 from libcurl.pycurl.names import OWNED
 from libcurl.raw import absent
@@ -33,7 +33,7 @@ _OPTIONS = frozenset(value for name, value in OWNED["CurlMulti"].items() if name
 _YEAR = 365 * 24 * 60 * 60
 
 
-class CurlMulti(Attributes, MultiEngine):
+class CurlMulti(CurlMultiAttributes, MultiEngine):
     """Many transfers at once, as pycurl has it."""
 
     __slots__ = ("_close_handles", "_ending")
@@ -271,13 +271,17 @@ class CurlMulti(Attributes, MultiEngine):
             code, "remove_handle", "curl_multi_remove_handle() failed due to internal errors"
         )
 
-    def info_read(self, max_objects: int = (1 << 31) - 1) -> tuple[int, list[Any], list[Any]]:
+    def info_read(
+        self, max_objects: int = (1 << 31) - 1
+    ) -> tuple[int, list[Curl], list[tuple[Curl, int, str]]]:
         """(left, [those that succeeded], [(curl, code, message) of those that failed])."""
         if index(max_objects) <= 0:
             raise error("argument to info_read must be greater than zero")
         self._check("info_read", running=True)
         self._read_messages()
-        done = [(curl, failure) for curl, failure in self._done if curl._multi is self]
+        done: list[tuple[Any, Any]] = [
+            (curl, failure) for curl, failure in self._done if curl._multi is self
+        ]
         now, self._done = done[:max_objects], done[max_objects:]
         failed = []
         for curl, failure in now:

@@ -8,7 +8,7 @@ from weakref import WeakSet
 from libcurl._native import lib
 from libcurl.callbacks import report
 from libcurl.options import Option, by_name
-from libcurl.pycurl.common import Attributes, error, no_dict, refused
+from libcurl.pycurl.common import CurlShareAttributes, error, no_dict, refused
 from libcurl.pycurl.names import OWNED
 from libcurl.share_engine import ShareEngine
 
@@ -26,7 +26,7 @@ _KINDS = {value for name, value in OWNED["CurlShare"].items() if name.startswith
 _KINDS -= {lib.CURL_LOCK_DATA_NONE, lib.CURL_LOCK_DATA_SHARE}
 
 
-class CurlShare(Attributes, ShareEngine):
+class CurlShare(CurlShareAttributes, ShareEngine):
     """What handles have in common, as pycurl has it."""
 
     __slots__ = ("_detach_on_close", "_lock", "_users")

@@ -14,11 +14,35 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    class Part:
+        """A part of a URL, None where there is none."""
+
+        def __get__(self, url: CurlUrl | None, kind: type[CurlUrl]) -> str | None: ...
+        def __set__(self, url: CurlUrl, value: str | bytes | None) -> None: ...
+        def __delete__(self, url: CurlUrl) -> None: ...
+
+    class Port(Part):
+        """May be given as a number."""
+
+        def __set__(self, url: CurlUrl, value: int | str | bytes | None) -> None: ...
+
 
 class CurlUrl(UrlEngine):
     """A URL by its parts, as pycurl has it."""
 
     __module__ = "pycurl"
+
+    url: Part
+    scheme: Part
+    user: Part
+    password: Part
+    options: Part
+    host: Part
+    zoneid: Part
+    port: Port
+    path: Part
+    query: Part
+    fragment: Part
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Parse a text; a subclass takes arguments of its own."""

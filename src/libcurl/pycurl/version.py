@@ -11,13 +11,18 @@ from libcurl.pycurl.common import error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    VersionInfo: TypeAlias = tuple[
+        # age, version, its number, host, features, TLS library, 0, zlib, protocols, c-ares, ..., libidn
+        int, str, int, str, int, str, int, str, tuple[str, ...], str | None, int, str | None,
+    ]  # fmt: skip
 
 #: The pycurl that this is a drop-in for.
 RELEASE = "7.49.0"
 
 
-def _text(string: Any) -> str | None:
+def _text(string: Any) -> Any:
     return ffi.string(string).decode("utf-8", "surrogateescape").lstrip() if string else None
 
 
@@ -41,7 +46,7 @@ _BACKENDS = {
 COMPILE_SSL_LIB = _BACKENDS.get((_text(_info.ssl_version) or "").partition("/")[0], "none/other")
 
 
-def version_info(stamp: int = lib.CURLVERSION_NOW) -> tuple[Any, ...]:
+def version_info(stamp: int = lib.CURLVERSION_NOW) -> VersionInfo:
     """What curl_version_info says: 12 items."""
     index(stamp)
     protocols = []

@@ -121,7 +121,7 @@ class WebSocketMethods:
                 failure.args = (f"{failure} outside WRITEFUNCTION callback",)
             raise failure
 
-    def ws_recv(self, size: int) -> tuple[bytes, WsFrame | None]:
+    def ws_recv(self, size: int) -> tuple[bytes, WsFrame]:
         """(what was received, its frame)."""
         if index(size) < 0:
             raise ValueError("negative buffersize in ws_recv")
@@ -130,13 +130,13 @@ class WebSocketMethods:
         received, frame = self._ws_recv(buffer, size)
         return bytes(buffer[:received]), frame
 
-    def ws_recv_into(self, buffer: Buffer, nbytes: int = 0) -> tuple[int, WsFrame | None]:
+    def ws_recv_into(self, buffer: Buffer, nbytes: int = 0) -> tuple[int, WsFrame]:
         """Receive into a buffer: (how much, its frame)."""
         size = room(buffer, nbytes, "ws_recv_into")
         self._check("ws_recv_into")
         return self._ws_recv(buffer, size)
 
-    def _ws_recv(self, buffer: Buffer, size: int) -> tuple[int, WsFrame | None]:
+    def _ws_recv(self, buffer: Buffer, size: int) -> tuple[int, Any]:
         received = ffi.new("size_t *")
         frame = ffi.new("struct curl_ws_frame *", {"age": -1})
         with writable(buffer) as target:

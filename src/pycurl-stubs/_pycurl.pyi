@@ -1,0 +1,1 @@
+from pycurl import *

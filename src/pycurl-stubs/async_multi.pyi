@@ -1,0 +1,1 @@
+from libcurl.pycurl.async_multi import AsyncCurlMulti as AsyncCurlMulti
