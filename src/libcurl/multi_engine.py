@@ -30,6 +30,20 @@ _add = lib.multi_add
 _unpack = ffi.unpack
 
 
+def hold(easies: list[Engine]) -> None:
+    """Let callbacks find them: where a cycle is collected, weak references are cleared first."""
+    for easy in easies:
+        if easy._handle.id in handles:
+            handles[easy._handle.id] = lambda easy=easy: easy  # type: ignore[misc]
+
+
+def let_go(easies: list[Engine]) -> None:
+    """Let callbacks find them for as long as others hold them."""
+    for easy in easies:
+        if easy._handle.id in handles:
+            handles[easy._handle.id] = ref(easy)
+
+
 class MultiEngine:
     """A multi handle (CURLM). Each face derives its own class from this one."""
 
@@ -109,14 +123,10 @@ class MultiEngine:
         if not handle.curlm:
             return 0
         self._cache.pin()
-        for easy in self._easies.values():
-            # Where a cycle is collected, weak references are cleared first.
-            if easy._handle.id in handles:
-                handles[easy._handle.id] = lambda easy=easy: easy  # type: ignore[misc]
+        easies = list(self._easies.values())
+        hold(easies)
         code: int = lib.multi_close(handle)
-        for easy in self._easies.values():
-            if easy._handle.id in handles:
-                handles[easy._handle.id] = ref(easy)
+        let_go(easies)
         if handle.curlm:
             self._cache.unpin()
         else:

@@ -475,6 +475,41 @@ def test_a_handle_in_a_multi_is_idle_before_and_after_its_transfer(http: Any) ->
     share.close()
 
 
+def test_callbacks_of_what_is_collected_with_its_multi_are_found(script: Any) -> None:
+    script(
+        """
+        import gc, socket, sys
+        from libcurl import pycurl
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        ending, calls, seen = [], [], []
+        sys.unraisablehook = lambda unraisable: seen.append(unraisable.exc_type)
+
+        def progress(*amounts):
+            calls.append(amounts)
+            if ending:
+                raise ValueError
+
+        def begin():
+            multi = pycurl.CurlMulti()
+            curl = pycurl.Curl()
+            curl.multi_of_it = multi
+            curl.setopt(pycurl.URL, "http://127.0.0.1:%d/" % listener.getsockname()[1])
+            curl.setopt(pycurl.NOPROGRESS, False)
+            curl.setopt(pycurl.XFERINFOFUNCTION, progress)
+            multi.add_handle(curl)
+            while not calls:
+                multi.perform()
+                multi.select(0.1)
+            ending.append(True)
+
+        begin()
+        gc.collect()
+        assert set(seen) == {ValueError}, seen
+        """
+    )
+
+
 @pytest.mark.parametrize("kind", ["Curl", "CurlMulti", "CurlShare"])
 def test_a_with_block_calls_no_close_of_a_subclass(kind: str) -> None:
     class Sub(getattr(pycurl, kind)):  # type: ignore[misc]

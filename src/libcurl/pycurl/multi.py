@@ -10,7 +10,7 @@ from time import monotonic
 from libcurl._native import ffi, lib
 from libcurl.callbacks import handles, report
 from libcurl.engine import SLICE, Engine
-from libcurl.multi_engine import MultiEngine
+from libcurl.multi_engine import MultiEngine, hold, let_go
 from libcurl.pycurl.common import CurlMultiAttributes, error, integer, no_dict, refused, show
 from libcurl.pycurl.curl import Curl
 from libcurl.pycurl.names import OWNED
@@ -93,8 +93,10 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
         self._ending = True
         number = self._handle.id
         handles[number] = lambda: self  # also where a cycle is collected
+        easies = list(self._easies.values())
+        hold(easies)
         try:
-            for easy in list(self._easies.values()):
+            for easy in easies:
                 lib.multi_remove(self._handle, easy._handle)
                 self._forget(easy)
                 self._report()
@@ -103,6 +105,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
             code = self._close()
             self._report()
         finally:
+            let_go(easies)
             self._ending = False
             if number in handles:
                 handles[number] = ref(self)
