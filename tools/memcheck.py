@@ -28,6 +28,7 @@ TESTS = """
     tests/server/test_sockets.py
     tests/sockets/test_policy.py
     tests/sockets/test_rewrite.py
+    tests/pycurl/test_short_ways.py
 """.split()
 # Leaks of libcurl's own: functions that follow each other on the stack.
 KNOWN = [

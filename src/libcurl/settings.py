@@ -340,6 +340,10 @@ class Settings:
             raise RuntimeError("a handle cannot be reset during its transfer")
         if code:
             raise self._error(code)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """After a reset: of what Python holds for the options."""
         if self._callbacks:
             self._forget_callbacks()
         if by_name["stderr"] in self._settings:

@@ -204,7 +204,7 @@ static void *fallback_data(easy *e, CURLoption option)
   return option == CURLOPT_HEADERFUNCTION ? NULL : e;
 }
 
-int easy_set_callback(easy *e, CURLoption option, int present)
+int easy_set_callback(easy *e, int option, int present)
 {
   size_t i;
   int code = easy_enter(e);
@@ -213,7 +213,7 @@ int easy_set_callback(easy *e, CURLoption option, int present)
     return code;
   code = CURLE_UNKNOWN_OPTION;
   for(i = 0; i < sizeof(callbacks) / sizeof(*callbacks); i++) {
-    if(callbacks[i].function == option) {
+    if((int)callbacks[i].function == option) {
       code = curl_easy_setopt(e->curl, callbacks[i].data, present ? e : fallback_data(e, option));
       if(!code)
         code = curl_easy_setopt(e->curl, option, present ? callbacks[i].on : fallback(e, option));
@@ -233,19 +233,24 @@ int easy_set_callback(easy *e, CURLoption option, int present)
 }
 
 /* A classic handle collects its body as others do, for a transfer; and then what there was again. */
-int easy_collect(easy *e, int collects, int present)
+CURLcode collect_instead(easy *e)
 {
-  int code = easy_enter(e);
+  CURLcode code = curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, e);
 
-  if(code)
-    return code;
-  code = curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, collects || present ? (void *)e : stdout);
   if(!code)
-    code = curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION,
-                            collects ? (any_function)collect
-                                     : present ? (any_function)on_write : NULL);
-  easy_leave(e);
+    code = curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, collect);
+  e->collects = 1;
+  e->gathered = e->gathers;
+  e->gathers = 0;
   return code;
+}
+
+void collect_no_more(easy *e)
+{
+  curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, e->writes ? (void *)e : stdout);
+  curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, e->writes ? (any_function)on_write : NULL);
+  e->gathers = e->gathered;
+  e->collects = 0;
 }
 
 /* For lists that a callback fills and libcurl frees. Answers 0 when out of memory. */

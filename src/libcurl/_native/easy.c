@@ -43,6 +43,7 @@ int easy_adopt(easy *e, CURL *curl, const char *agent)
 /* What libcurl no longer points to. */
 static void let_go(easy *e)
 {
+  notes_free(e);
   kept_free(e->kept);
   e->kept = NULL;
   if(e->log)
@@ -257,6 +258,7 @@ int easy_reset_now(easy *e)
 
   curl_easy_setopt(e->curl, CURLOPT_RESOLVE, NULL);
   curl_easy_reset(e->curl);
+  e->note_count = 0;
   kept_free(e->kept);
   e->kept = NULL;
   sink_close(e);

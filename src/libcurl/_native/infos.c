@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* The type of an info is part of its number. What was found stands in e->info. */
-int easy_getinfo(easy *e, CURLINFO info)
+int easy_getinfo(easy *e, int info)
 {
   int code = easy_enter_to_look(e);
 
@@ -19,7 +19,7 @@ int easy_getinfo(easy *e, CURLINFO info)
 }
 
 /* For strings, which other calls may free: a copy, for easy_free_text; NULL where there is none. */
-int easy_getinfo_text(easy *e, CURLINFO info, char **text)
+int easy_getinfo_text(easy *e, int info, char **text)
 {
   int code = easy_enter_to_look(e);
 
@@ -38,7 +38,7 @@ int easy_getinfo_text(easy *e, CURLINFO info, char **text)
 void easy_free_text(char *text) { free(text); }
 
 /* The short way to an info that is always there: the number itself. INT64_MIN: ask easy_getinfo. */
-int64_t easy_info_number(easy *e, CURLINFO info)
+int64_t easy_info_number(easy *e, int info)
 {
   int64_t found = INT64_MIN;
 
@@ -58,7 +58,7 @@ int64_t easy_info_number(easy *e, CURLINFO info)
 }
 
 /* NaN: ask easy_getinfo. */
-double easy_info_real(easy *e, CURLINFO info)
+double easy_info_real(easy *e, int info)
 {
   double found = 0;
 
@@ -71,7 +71,7 @@ double easy_info_real(easy *e, CURLINFO info)
 }
 
 /* A copy, good until this thread asks again. NULL: ask easy_getinfo_text. */
-const char *easy_info_text(easy *e, CURLINFO info)
+const char *easy_info_text(easy *e, int info)
 {
   static __thread char copy[1024];
   char *found = NULL;

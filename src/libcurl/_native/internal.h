@@ -66,6 +66,13 @@ void kept_free(struct kept *);
 void kept_purge(struct kept **);
 struct kept *kept_copy(const struct kept *, CURL *);
 
+/* classic.c */
+void notes_free(easy *);
+
+/* callbacks.c */
+CURLcode collect_instead(easy *);
+void collect_no_more(easy *);
+
 /* sinks.c */
 size_t collect(char *data, size_t size, size_t count, void *e);
 size_t read_nothing(char *to, size_t size, size_t count, void *e);

@@ -81,7 +81,7 @@ static CURLcode set_number(easy *e, CURLoption option, int64_t value)
            : curl_easy_setopt(e->curl, option, (long)value);
 }
 
-int easy_set_number(easy *e, CURLoption option, int64_t value)
+int easy_set_number(easy *e, int option, int64_t value)
 {
   int code = easy_enter(e);
 
@@ -93,7 +93,7 @@ int easy_set_number(easy *e, CURLoption option, int64_t value)
 }
 
 /* A string option: libcurl copies it. NULL is allowed. */
-int easy_set_text(easy *e, CURLoption option, const char *text)
+int easy_set_text(easy *e, int option, const char *text)
 {
   int code = easy_enter(e);
 
@@ -105,7 +105,7 @@ int easy_set_text(easy *e, CURLoption option, const char *text)
 }
 
 /* A pointer that libcurl keeps: Python owns what it points to. */
-int easy_set_pointer(easy *e, CURLoption option, void *pointer)
+int easy_set_pointer(easy *e, int option, void *pointer)
 {
   int code = easy_enter(e);
 
@@ -117,7 +117,7 @@ int easy_set_pointer(easy *e, CURLoption option, void *pointer)
 }
 
 /* Copied by libcurl; data NULL unsets. */
-int easy_set_blob(easy *e, CURLoption option, void *data, size_t size)
+int easy_set_blob(easy *e, int option, void *data, size_t size)
 {
   struct curl_blob blob = { data, size, CURL_BLOB_COPY };
   int code = easy_enter(e);
@@ -156,7 +156,7 @@ static CURLcode set_list(easy *e, CURLoption option, const char *items, size_t s
   return code;
 }
 
-int easy_set_list(easy *e, CURLoption option, const char *items, size_t size)
+int easy_set_list(easy *e, int option, const char *items, size_t size)
 {
   int code = easy_enter(e);
 

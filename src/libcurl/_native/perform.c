@@ -134,6 +134,8 @@ static int step(easy *e, int milliseconds, CURLcode *result)
 
 static int finish(easy *e, CURLcode result)
 {
+  if(e->collects)
+    collect_no_more(e);
   /* As long as the handle is attached, libcurl finds its connection: for ACTIVESOCKET, upkeep, send. */
   if(result) {
     easy_detach(e);
@@ -150,7 +152,7 @@ static int finish(easy *e, CURLcode result)
   return (int)result;
 }
 
-static int start(easy *e)
+static int start(easy *e, int collects)
 {
   CURLcode result;
   int refusal = easy_enter_to_perform(e);
@@ -162,7 +164,9 @@ static int start(easy *e)
     return CURLE_RECURSIVE_API_CALL;
   }
   e->performing = 1;
-  result = begin(e);
+  result = collects ? collect_instead(e) : CURLE_OK;
+  if(!result)
+    result = begin(e);
   return result ? finish(e, result) : 0;
 }
 
@@ -170,7 +174,7 @@ static int start(easy *e)
  * the same thread. Meanwhile the handle stays entered. */
 int easy_perform(easy *e, int milliseconds)
 {
-  int code = start(e);
+  int code = start(e, 0);
 
   return code ? code : easy_continue(e, milliseconds);
 }
@@ -187,7 +191,7 @@ int easy_continue(easy *e, int milliseconds)
  * pieces nobody is inside, and any thread may go on (easy_stream_on). */
 int easy_stream(easy *e, int milliseconds)
 {
-  int code = start(e);
+  int code = start(e, 0);
 
   if(code)
     return code;
@@ -220,11 +224,14 @@ int easy_stream_on(easy *e, int milliseconds)
 }
 
 /* easy_perform for a small body, where Python has nothing else to do: its size, at e->first. -1 where
- * Python has, with the answer of easy_perform in e->answer. */
+ * Python has, with the answer of easy_perform in e->answer. The body of a classic handle is collected
+ * for this once. */
 int64_t easy_fetch(easy *e)
 {
-  int answer = easy_perform(e, SLICE);
+  int answer = start(e, e->agent != NULL);
 
+  if(!answer)
+    answer = easy_continue(e, SLICE);
   if(!answer && !e->attention && e->body.data == e->first)
     return (int64_t)e->body.size;
   e->answer = answer;

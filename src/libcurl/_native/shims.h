@@ -59,6 +59,7 @@ typedef struct multi {
   _Bool failed;             /* a multi callback raised: none is entered any more in this call */
   unsigned drives;          /* how often it was driven */
   _Bool woken;              /* wakeup was called, perhaps just when a slice of a wait had ended */
+  int answer, found;        /* of a classic call that answers neither by itself */
 } multi;
 
 /* A CURLSH and the locks of what it shares. */
@@ -78,6 +79,8 @@ typedef struct easy {
   struct plan *plan; /* what easy_set_again sets */
   char *error;       /* CURLOPT_ERRORBUFFER, made by the first transfer */
   struct verdicts *verdicts; /* addresses that need not be asked about, NULL for none */
+  int64_t *notes;    /* pairs of an option and the number it was set to, which Python has yet to learn of */
+  int note_count, note_room;
   struct kept *kept; /* one per list option, and what a transfer may be using still */
   void *log;         /* CURLOPT_STDERR, a FILE of our own */
   uintptr_t closer;  /* the closer cell under which sockets are booked, 0 for none */
@@ -113,6 +116,8 @@ typedef struct easy {
   _Bool attention; /* Python has something to do after every transfer */
   _Bool lent;    /* body is memory of a bytes object */
   _Bool gathers; /* the write callback is a BytesIO's, which is given what was gathered */
+  _Bool gathered; /* so it is again after this transfer */
+  _Bool collects; /* the body of this transfer is collected in the write callback's place */
   _Bool pending; /* in the multi's list of those with something to deliver */
   _Bool refused; /* a callback refused what was gathered for it */
   _Bool paused;  /* because of body_most */
@@ -161,22 +166,22 @@ int64_t easy_fetch(easy *);
 void easy_abandon(easy *);
 
 /* infos.c */
-int easy_getinfo(easy *, CURLINFO);
-int easy_getinfo_text(easy *, CURLINFO, char **text);
+int easy_getinfo(easy *, int info);
+int easy_getinfo_text(easy *, int info, char **text);
 void easy_free_text(char *text);
-int64_t easy_info_number(easy *, CURLINFO);
-double easy_info_real(easy *, CURLINFO);
-const char *easy_info_text(easy *, CURLINFO);
+int64_t easy_info_number(easy *, int info);
+double easy_info_real(easy *, int info);
+const char *easy_info_text(easy *, int info);
 
 /* headers.c */
 int easy_headers(easy *, unsigned origin, int request, buffer *names, buffer *values);
 
 /* options.c */
-int easy_set_number(easy *, CURLoption, int64_t);
-int easy_set_text(easy *, CURLoption, const char *);
-int easy_set_pointer(easy *, CURLoption, void *);
-int easy_set_blob(easy *, CURLoption, void *data, size_t size);
-int easy_set_list(easy *, CURLoption, const char *items, size_t size);
+int easy_set_number(easy *, int option, int64_t);
+int easy_set_text(easy *, int option, const char *);
+int easy_set_pointer(easy *, int option, void *);
+int easy_set_blob(easy *, int option, void *data, size_t size);
+int easy_set_list(easy *, int option, const char *items, size_t size);
 int easy_set_stderr(easy *, int fd);
 int easy_set_many(easy *, const int64_t *settings, int count, const char *texts);
 
@@ -192,8 +197,7 @@ int easy_set_sink(easy *, int fd);
 int easy_set_source(easy *, const char *data, int fd, curl_off_t begin, curl_off_t size);
 
 /* callbacks.c */
-int easy_set_callback(easy *, CURLoption, int present);
-int easy_collect(easy *, int collects, int present);
+int easy_set_callback(easy *, int option, int present);
 int list_append(struct curl_slist **, const char *);
 
 /* multi.c */
@@ -219,6 +223,19 @@ int multi_set_callback(multi *, CURLMoption, int present);
 int multi_get_offt(multi *, CURLMinfo_offt, curl_off_t *);
 int multi_notify(multi *, unsigned notification, int enable);
 int multi_info_read(multi *);
+
+/* classic.c */
+int easy_call_back(easy *, int option, int gathers);
+int easy_note_number(easy *, int option, int64_t);
+int easy_set_strings(easy *, int option, const char *items, size_t size, int count);
+int easy_notes(easy *, int64_t *pairs, int room);
+int64_t multi_take_in(multi *, easy *);
+int64_t multi_let_go(multi *, easy *);
+int multi_finished(multi *);
+int multi_drive(multi *);
+int multi_act(multi *, int fd, int events);
+int64_t multi_due(multi *);
+int multi_wait_slice(multi *, int milliseconds, int polls);
 
 /* loop.c */
 int multi_fileno(multi *);

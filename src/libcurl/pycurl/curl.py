@@ -9,15 +9,15 @@ from errno import EAGAIN
 
 from libcurl._native import ffi, lib
 from libcurl.callbacks import report
-from libcurl.engine import Engine, initialize
+from libcurl.engine import SLICE, Engine, initialize
 from libcurl.infos import getinfo_raw
-from libcurl.options import BLOB, LIST, METHODS, NUMBER, SPECIAL, TEXT, Option, by_name, by_number
+from libcurl.options import BLOB, LIST, NUMBER, SPECIAL, TEXT, Option, by_name, by_number
 from libcurl.pycurl.common import CurlAttributes, attributes_of, error, no_dict, refused, show
 from libcurl.pycurl.converters import WRAPPERS, answer
 from libcurl.pycurl.names import OWNED, infos
 from libcurl.pycurl.version import VERSION
 from libcurl.pycurl.websocket import WebSocketMethods, room, writable
-from libcurl.settings import SLOTS, Settings
+from libcurl.settings import SLOTS, Settings, _gathers
 from libcurl.special import SETTERS, set_callback, unset_by_reset
 
 TYPE_CHECKING = False
@@ -32,10 +32,17 @@ if TYPE_CHECKING:
 
 _AGENT = ffi.new("char[]", VERSION.encode())
 
-_set_number = lib.easy_set_number
+_note_number = lib.easy_note_number
+_notes = lib.easy_notes
 _set_text = lib.easy_set_text
-_set_list = lib.easy_set_list
-_collect = lib.easy_collect
+_set_strings = lib.easy_set_strings
+_NULL = ffi.NULL
+_call_back = lib.easy_call_back
+_reset = lib.easy_reset
+_perform = lib.easy_perform
+_continue = lib.easy_continue
+_fetch = lib.easy_fetch
+_RUNNING = lib.HANDLE_RUNNING
 _info_number = lib.easy_info_number
 _info_real = lib.easy_info_real
 _info_text = lib.easy_info_text
@@ -49,25 +56,14 @@ _owned = ffi.gc
 # Slots of the engine's, set without the detour of a class that has a __delattr__.
 _hold = Settings.__dict__["_handle"].__set__
 _hold_end = Settings.__dict__["_end"].__set__
-_remember = Settings.__dict__["_settings"].__set__
 _set_cache = Engine.__dict__["_cache"].__set__
 _set_closer = Settings.__dict__["_closer"].__set__
 
-# Options that setopt takes the short way, once they have been set the long way: numbers but those that
-# choose a method, strings, lists.
-_numbers: dict[int, Option] = {}
+# Options that setopt takes the short way, once they have been set the long way: strings, lists, callables.
 _texts: dict[int, Option] = {}
 _lists: dict[int, Option] = {}
+_functions: dict[int, tuple[Option, str | None, Any, Any]] = {}
 
-# Infos that getinfo takes the short way.
-_NUMBER, _REAL, _TEXT = range(3)
-_NO_NUMBER = -1 << 63
-_INFO_TYPES = {
-    lib.CURLINFO_LONG: _NUMBER,
-    lib.CURLINFO_OFF_T: _NUMBER,
-    lib.CURLINFO_DOUBLE: _REAL,
-    lib.CURLINFO_STRING: _TEXT,
-}
 _DEPRECATED_INFOS = (
     lib.CURLINFO_CONTENT_LENGTH_DOWNLOAD,
     lib.CURLINFO_CONTENT_LENGTH_UPLOAD,
@@ -76,12 +72,18 @@ _DEPRECATED_INFOS = (
     lib.CURLINFO_SPEED_DOWNLOAD,
     lib.CURLINFO_SPEED_UPLOAD,
 )
-_KINDS = {
-    info: _INFO_TYPES[kind]
-    for info in infos()
-    if (kind := info & lib.CURLINFO_TYPEMASK) in _INFO_TYPES
-    and info not in (*_DEPRECATED_INFOS, lib.CURLINFO_LASTSOCKET, lib.CURLINFO_PRIVATE)
-}
+
+
+def _short(*types: int) -> frozenset[int]:
+    """Infos that getinfo takes the short way."""
+    long = {*_DEPRECATED_INFOS, lib.CURLINFO_LASTSOCKET, lib.CURLINFO_PRIVATE}
+    return frozenset(info for info in infos() if info & lib.CURLINFO_TYPEMASK in types) - long
+
+
+_INTS = _short(lib.CURLINFO_LONG, lib.CURLINFO_OFF_T)
+_FLOATS = _short(lib.CURLINFO_DOUBLE)
+_STRINGS = _short(lib.CURLINFO_STRING)
+_NO_NUMBER = -1 << 63
 
 _FILES = {
     lib.CURLOPT_READDATA: ("read", lib.CURLOPT_READFUNCTION),
@@ -121,7 +123,7 @@ def set_curlu(curl: Curl, option: Option, url: Any) -> None:
 class Curl(CurlAttributes, WebSocketMethods, Engine):
     """A transfer, as pycurl has it."""
 
-    __slots__ = SLOTS
+    __slots__ = (*SLOTS, "_joined", "_values")
     __module__ = "pycurl"
     __dict__ = no_dict
 
@@ -139,14 +141,17 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
     # Until it is set, an attribute is the class's: a handle that is made and closed sets hardly any.
     # (What holds closers is not among them: it has to go before the handle does.)
     _body = _exception = _kept = _lent = _memo = _share = _sockets = _view = None
-    _callbacks = ()
+    _callbacks: tuple[Option, ...] = ()
     #: What a callback has raised that was only shown.
     _cause: BaseException | None = None
     #: What errstr() tells when the error buffer has been read.
     _message = ""
-    #: Whether there is more to close than the handle itself.
+    #: Whether it is registered: there is more to close than the handle itself.
     _busy = False
-    _joined: Any = None
+    #: What is set, but for what C has noted.
+    _values: dict[Option, Any]
+    #: A weak reference to its multi.
+    _joined: Any
 
     if TYPE_CHECKING:
 
@@ -169,14 +174,30 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
         return {}
 
     @property
+    def _settings(self) -> dict[Option, Any]:
+        """What is set, with what C has noted since the last time."""
+        values: dict[Option, Any] = self._values
+        room = self._handle.note_count
+        if room:
+            pairs = _new("int64_t[]", 2 * room)
+            for at in range(_notes(self._handle, pairs, room)):
+                option = by_number[pairs[2 * at]]
+                values.pop(option, None)
+                values[option] = pairs[2 * at + 1]
+        return values
+
+    @_settings.setter
+    def _settings(self, values: dict[Option, Any]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        _hold_values(self, values)
+
+    @property
     def _multi(self) -> Any:
         """The multi that it is in: kept alive by others only."""
         return self._joined and self._joined()
 
     @_multi.setter
     def _multi(self, multi: Any) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        self._busy = True
-        self._joined = None if multi is None else ref(multi)
+        _set_joined(self, None if multi is None else ref(multi))
 
     @property
     def _id(self) -> int:  # type: ignore[override]
@@ -191,16 +212,17 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
                 raise error("initializing curl failed")
         _hold(self, handle)
         _hold_end(self, _owned(handle, _end_all))
-        _remember(self, {})
+        _hold_values(self, {})
+        _set_joined(self, None)
         _set_cache(self, None)
         _set_closer(self, None)
 
     def _register(self) -> None:
-        self._busy = True
-        super()._register()
+        if not self._busy:
+            self._busy = True
+            super()._register()
 
     def _set_share(self, option: Option, share: Any) -> None:
-        self._busy = True
         if self._handle.joined:
             raise error("SHARE cannot be changed while the handle is in a CurlMulti")
         super()._set_share(option, share)
@@ -222,8 +244,8 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
                 raise refused(code, "curl", "close")
             if self._kept is not None:
                 self._kept = None
-            if self._settings:
-                self._settings = {}
+            if self._values:
+                self._values.clear()
             return
         code = handle.curl and _idle(handle)
         if code and code != lib.HANDLE_FORKED:
@@ -264,8 +286,25 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
 
     def reset(self) -> None:
         """All options back to the defaults. Connections, cookies and the share stay."""
-        self._check("reset")
-        self._reset()
+        if _reset(self._handle):
+            self._check("reset")
+            self._reset()
+        self._values.clear()
+        if self._busy or self._kept is not None:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._callbacks:
+            self._forget_callbacks()
+        if self._kept is not None:
+            self._kept = None
+        if self._closer is not None or self._share is not None:
+            super()._let_go()
+
+    def _forget_callbacks(self) -> None:
+        callbacks, self._callbacks = self._callbacks, ()
+        for option in callbacks:
+            _drop[option.slot](self)
 
     def _check(self, method: str = "setopt") -> None:
         """Whether the handle can be used: open, not performing, in no other thread."""
@@ -321,29 +360,54 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
     def setopt(self, option: int, value: Any, *, use_memoryview: bool | None = None) -> None:
         """Set an option; None unsets it."""
         # The short way, for an option that has been set the long way.
-        if use_memoryview is None:
+        try:
             kind = type(value)
-            if kind is int or kind is bool:
-                if option in _numbers and not _set_number(self._handle, option, value):
-                    self._settings[_numbers[option]] = value
+            if use_memoryview is not None:
+                pass
+            elif kind is int or kind is bool:
+                if not _note_number(self._handle, option, value):
                     return
-            elif kind is str:
-                if option in _texts and "\0" not in value:
-                    data = value.encode()
-                    if not _set_text(self._handle, option, data):
-                        self._settings[_texts[option]] = data
-                        return
-            elif kind is list and option in _lists and value:
-                try:
-                    joined = "\0".join(value)
-                    if joined.count("\0") < len(value):
-                        data = joined.encode("ascii") + b"\0"
-                        if not _set_list(self._handle, option, data, len(data)):
-                            self._settings[_lists[option]] = value[:]
-                            return
-                except (TypeError, UnicodeEncodeError):
-                    pass
+            elif kind is str or kind is bytes:
+                known = _texts[option]
+                data = value if kind is bytes else value.encode()
+                if 0 not in data and not _set_text(self._handle, option, data):
+                    self._values[known] = data
+                    return
+            elif kind is list:
+                known = _lists[option]
+                data = ("\0".join(value) + "\0").encode("ascii")
+                if not _set_strings(self._handle, option, data, len(data), len(value)):
+                    self._values[known] = [*value]
+                    return
+            elif value is None:
+                known = _texts[option]
+                if not _set_text(self._handle, option, _NULL):
+                    self._values.pop(known, None)
+                    return
+            elif self._call_back(_functions[option], value):
+                return
+        except (KeyError, TypeError, OverflowError, UnicodeEncodeError):
+            pass
         self._setopt(option, value, use_memoryview)
+
+    def _call_back(self, how: tuple[Option, str | None, Any, Any], value: Any) -> bool:
+        """Install a callable, or a method of a file; whether that worked."""
+        option, method, wrapper, hold = how
+        function = value if method is None else getattr(value, method, None)
+        if not callable(function):
+            return False
+        gathers = option is _WRITEFUNCTION and _gathers(function)
+        if wrapper is not None:
+            function = wrapper(function)
+        if _call_back(self._handle, option.id, gathers):
+            return False
+        hold(self, function)
+        callbacks = self._callbacks
+        if option not in callbacks:
+            self._callbacks = (*callbacks, option)
+            if not self._busy:
+                self._register()
+        return True
 
     def _setopt(self, number: int, value: Any, use_memoryview: bool | None) -> None:
         """setopt, the long way."""
@@ -372,7 +436,9 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
             method, function = _FILES[number]
             if not hasattr(value, method):
                 raise TypeError(f"object given without a {method} method")
-            self._set_function(by_number[function], getattr(value, method), None)
+            option = by_number[function]
+            self._set_function(option, getattr(value, method), None)
+            _functions[number] = (option, method, *_functions[function][2:])
         elif option.kind == TEXT and isinstance(value, (os.PathLike, bytearray, memoryview)):
             self._set_string(option, option.text(value))
         elif name == "postfields" and isinstance(value, (bytearray, memoryview)):
@@ -427,8 +493,6 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
         if not -1 << 63 <= value < 1 << 63:
             raise OverflowError("Python int too large to convert to C long")
         self._set(option, int(value))
-        if option.kind == NUMBER and option.id not in METHODS:
-            _numbers[option.id] = option
 
     def _set_sequence(self, option: Option, value: list[Any] | tuple[Any, ...]) -> None:
         if option.name == "httppost":
@@ -455,11 +519,10 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
         if option.kind != SPECIAL or not name.endswith("function"):
             raise TypeError("functions are not supported for this option")
         _warn(option)
-        if use_memoryview:
-            function = WRAPPERS["use_memoryview"](function)
-        elif name in WRAPPERS:
-            function = WRAPPERS[name](function)
-        self._set(option, function)
+        wrapper = WRAPPERS.get("use_memoryview" if use_memoryview else name)
+        self._set(option, function if wrapper is None else wrapper(function))
+        if option.slot in SLOTS and name not in _DEPRECATED and not use_memoryview:
+            _functions[option.id] = option, None, wrapper, Curl.__dict__[option.slot].__set__
 
     def _set_object(self, option: Option, value: Any) -> None:
         name = option.name
@@ -502,7 +565,7 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
         if option.id in _FILES:
             option = by_number[_FILES[option.id][1]]
         if option.kind == TEXT and not _set_text(self._handle, option.id, ffi.NULL):
-            self._settings.pop(option, None)
+            self._values.pop(option, None)
             return
         super()._unset([option])
 
@@ -538,7 +601,18 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
         """Do the transfer and wait for its end."""
         if self._message:
             self._message = ""
-        code = self._transfer()
+        handle = self._handle
+        try:
+            code = _perform(handle, SLICE)
+            while code == _RUNNING:
+                code = _continue(handle, SLICE)
+        except BaseException:
+            self._give_up()
+            raise
+        self._ended(code)
+
+    def _ended(self, code: int) -> None:
+        """After a transfer."""
         if code or self._exception is not None or self._cache is not None:
             if code < 0:
                 self._refuse(code, "perform")
@@ -546,21 +620,36 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
 
     def perform_rb(self) -> bytes:
         """Do the transfer; what it received. A write callback that is set has a rest meanwhile."""
+        if self._message:
+            self._message = ""
         handle = self._handle
-        code = _collect(handle, True, False)
-        if code:
-            self._refuse(code, "perform")
-        writes = _WRITEFUNCTION in self._callbacks
-        gathers = handle.gathers
-        if writes:
-            handle.gathers = False
+        view = self._view
+        if view is None:
+            view = self._look()
         try:
-            self.perform()
-            return self._take_body()
-        finally:
-            _collect(handle, False, writes)
-            if writes:
-                handle.gathers = gathers
+            size = _fetch(handle)
+            if size >= 0:
+                body: bytes = view[:size]
+                return body
+            code = handle.answer
+            while code == _RUNNING:
+                code = _continue(handle, SLICE)
+        except BaseException:
+            self._give_up()
+            raise
+        self._ended(code)
+        return self._take_body()
+
+    def _look(self) -> Any:
+        """Where small bodies will be seen."""
+        self._check("perform")
+        handle = self._handle
+        if not handle.attention:
+            first = lib.easy_first(handle)
+            if not first:
+                raise MemoryError
+            self._view = ffi.buffer(first, lib.FIRST_ROOM)
+        return self._view
 
     def perform_rs(self) -> str:
         """Do the transfer; what it received, as UTF-8."""
@@ -647,19 +736,21 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
 
     def getinfo(self, info: int) -> Any:
         """What is known of the last transfer, text as str."""
-        kind = _KINDS.get(info)
-        if kind == _NUMBER:
+        if info in _INTS:
             number: int = _info_number(self._handle, info)
             if number != _NO_NUMBER:
                 return number
-        elif kind == _REAL:
+        elif info in _FLOATS:
             real: float = _info_real(self._handle, info)
             if real == real:
                 return real
-        elif kind == _TEXT:
+        elif info in _STRINGS:
             found = _info_text(self._handle, info)
             if found:
-                return _string(found).decode("utf-8", "surrogateescape")
+                try:
+                    return _string(found).decode()
+                except UnicodeDecodeError:
+                    pass
         return _decoded(self.getinfo_raw(info))
 
     def getinfo_raw(self, info: int) -> Any:
@@ -710,5 +801,9 @@ def _no_certificate(ssl_ctx: int) -> int:
     return lib.CURLE_FAILED_INIT  # type: ignore[no-any-return]
 
 
+_set_joined = Curl.__dict__["_joined"].__set__
+_hold_values = Curl.__dict__["_values"].__set__
+_drop = {name: Curl.__dict__[name].__delete__ for name in SLOTS}
+
 #: Attributes that are not the user's.
-_OWN = {*Engine.__slots__, *Settings.__slots__, "_busy", "_cause", "_joined", "_message"}
+_OWN = {*Engine.__slots__, *Settings.__slots__, "_busy", "_cause", "_message"}

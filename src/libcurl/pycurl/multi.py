@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 from _weakref import ref
 from operator import index
-from time import monotonic
 
 from libcurl._native import ffi, lib
 from libcurl.callbacks import handles, report
+from libcurl.connections import interruptions
 from libcurl.engine import SLICE, Engine
 from libcurl.multi_engine import MultiEngine, hold, let_go
 from libcurl.pycurl.common import CurlMultiAttributes, error, integer, no_dict, refused, show
@@ -31,6 +31,16 @@ _FUNCTIONS = (
 _LISTS = (lib.CURLMOPT_PIPELINING_SITE_BL, lib.CURLMOPT_PIPELINING_SERVER_BL)
 _OPTIONS = frozenset(value for name, value in OWNED["CurlMulti"].items() if name.startswith("M_"))
 _YEAR = 365 * 24 * 60 * 60
+_PASSED = lib.HANDLE_RUNNING
+_take_in = lib.multi_take_in
+_set_joined = Curl.__dict__["_joined"].__set__
+_unpack = ffi.unpack
+_let_go = lib.multi_let_go
+_finished = lib.multi_finished
+_drive = lib.multi_drive
+_act = lib.multi_act
+_due = lib.multi_due
+_wait_slice = lib.multi_wait_slice
 
 
 class CurlMulti(CurlMultiAttributes, MultiEngine):
@@ -247,28 +257,43 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
 
     def add_handle(self, curl: Curl) -> None:
         """Add a handle, which is kept alive."""
-        self._check_handle(curl, "add_handle")
-        if curl.closed:
-            raise error("curl object already closed")
-        if curl._multi is self:
-            raise error("curl object already on this multi-stack")
-        try:
-            self._join(curl)
-        except error as failure:
-            if failure.code is None:
-                raise
-            message = "curl_multi_add_handle() failed due to internal errors"
-            raise error(failure.code, message) from None
+        number = _take_in(self._handle, curl._handle) if isinstance(curl, Curl) else 0
+        if not number:
+            self._check_handle(curl, "add_handle")
+            if curl.closed:
+                raise error("curl object already closed")
+            if curl._multi is self:
+                raise error("curl object already on this multi-stack")
+            self._ended(
+                self._handle.answer,
+                "add_handle",
+                "curl_multi_add_handle() failed due to internal errors",
+            )
+        if not curl._busy:
+            curl._register()
+        if curl._cache is not None:
+            self._moved_in(curl)
+        _set_joined(curl, ref(self))
+        self._easies[abs(number)] = curl
+        if number < 0 or interruptions:
+            self._after(0)
 
     def remove_handle(self, curl: Curl) -> None:
         """Take a handle out."""
+        number = _let_go(self._handle, curl._handle) if isinstance(curl, Curl) else 0
+        if number:
+            self._easies.pop(abs(number), None)
+            _set_joined(curl, None)
+            if number < 0 or interruptions or self._cache.released:
+                self._after(0)
+            return
+        code = self._handle.answer
         self._check_handle(curl, "remove_handle")
         if curl.closed:
             return
         if curl._multi is not self:
             raise error("curl object not on this multi-stack")
-        code = lib.multi_remove(self._handle, curl._handle)
-        if curl._handle.joined == ffi.NULL:
+        if not curl._handle.joined:
             self._forget(curl)
         self._ended(
             code, "remove_handle", "curl_multi_remove_handle() failed due to internal errors"
@@ -280,11 +305,14 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
         """(left, [those that succeeded], [(curl, code, message) of those that failed])."""
         if index(max_objects) <= 0:
             raise error("argument to info_read must be greater than zero")
-        self._check("info_read", running=True)
-        self._read_messages()
-        done: list[tuple[Any, Any]] = [
-            (curl, failure) for curl, failure in self._done if curl._multi is self
-        ]
+        count = _finished(self._handle)
+        if count:
+            self._take_results(count)
+        if not self._done:
+            return 0, [], []
+        joined = ref(self)
+        easies: list[tuple[Any, Any]] = [*self._done]
+        done = [(curl, failure) for curl, failure in easies if curl._joined is joined]
         now, self._done = done[:max_objects], done[max_objects:]
         failed = []
         for curl, failure in now:
@@ -294,23 +322,46 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
                 failed.append((curl, *failure.args))
         return len(self._done), [curl for curl, failure in now if failure is None], failed
 
+    def _take_results(self, count: int) -> None:
+        """What C has, into `_done`."""
+        handle = self._handle
+        if count < 0:
+            self._fail(handle.answer, "info_read", "info_read failed")
+        results = iter(_unpack(handle.results, 3 * count))
+        handle.results_count = 0
+        for number, code, _ in zip(results, results, results, strict=True):
+            curl = self._easies.get(number)
+            if curl is None:
+                continue  # removed since
+            if code or curl._exception is not None or curl._share is not None:
+                self._finished(curl, code)
+            else:
+                self._done.append((curl, None))
+
     # -- Driving ---------------------------------------------------------------------------------
 
     def perform(self) -> tuple[int, int]:
         """Do what is ready: (0, number of transfers that still run)."""
-        self._check("perform")
-        running = ffi.new("int *")
-        self._ended(lib.multi_perform(self._handle, running), "perform", "perform failed")
-        return 0, running[0]
+        running = _drive(self._handle)
+        if running < 0 or interruptions or self._cache.released:
+            return 0, self._driven(running, "perform", "perform failed")
+        return 0, running
 
     def socket_action(self, fd: int, event_bitmask: int) -> tuple[int, int]:
         """Tell libcurl what happened to a descriptor, or that its timer is due."""
-        _check_socket(fd)
-        self._check("socket_action")
-        running = ffi.new("int *")
-        code = lib.multi_socket_action(self._handle, fd, index(event_bitmask), running)
-        self._ended(code, "socket_action", "multi_socket_action failed")
-        return 0, running[0]
+        if not -1 <= fd < 1 << 31:
+            _check_socket(fd)
+        running = _act(self._handle, fd, event_bitmask)
+        if running < 0 or interruptions or self._cache.released:
+            return 0, self._driven(running, "socket_action", "multi_socket_action failed")
+        return 0, running
+
+    def _driven(self, found: int, method: str, message: str) -> int:
+        """After a call into libcurl that has answered less than 0, or has left something to do."""
+        handle = self._handle
+        code = handle.answer if found == -1 else 0
+        self._ended(code, method, message)
+        return found if found != -1 else int(handle.found)
 
     def socket_all(self) -> tuple[int, int]:
         """Deprecated: use socket_action."""
@@ -342,23 +393,23 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
 
     def timeout(self) -> int:
         """Milliseconds until libcurl wants to be driven; -1 for no such time."""
-        self._check("timeout")
-        milliseconds = ffi.new("long *")
-        self._ended(lib.multi_timeout(self._handle, milliseconds), "timeout", "timeout failed")
-        return int(milliseconds[0])
+        milliseconds: int = _due(self._handle)
+        if milliseconds < -1:
+            self._fail(self._handle.answer, "timeout", "timeout failed")
+        return milliseconds
 
     def select(self, timeout: float) -> int:
         """Wait for a descriptor to become ready; how many are. Their number has no limit."""
         seconds = float(timeout)
-        self._check("select")
         if not 0 <= seconds < _YEAR:
+            self._check("select")
             raise OverflowError("invalid timeout period")
-        return self._wait(lib.multi_wait, seconds)
+        return self._wait(seconds, "select", False)
 
     def poll(self, timeout: float) -> int:
         """As select, but waits where there is no descriptor too; `wakeup` ends it. Not in pycurl."""
-        self._check("poll")
-        return self._wait(lib.multi_poll, float(timeout))
+        seconds = float(timeout)
+        return self._wait(max(0.0, min(seconds, _YEAR)), "poll", True)
 
     def wakeup(self) -> None:
         """End a poll, from any thread. Not in pycurl."""
@@ -366,20 +417,18 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
         if code:
             self._fail(code, "wakeup", "wakeup failed")
 
-    def _wait(self, wait: Any, seconds: float) -> int:
+    def _wait(self, seconds: float, method: str, polls: bool) -> int:
         """In slices, because signals are heard in between."""
-        ready = ffi.new("int *")
-        until = monotonic() + seconds
+        left = round(seconds * 1000)
         while True:
-            begin = monotonic()
-            slice_ms = max(0, min(SLICE, round((until - begin) * 1000)))
-            code = wait(self._handle, ffi.NULL, 0, slice_ms, ready)
-            self._ended(code, "select", "multi_wait failed")
-            end = monotonic()
-            early = (end - begin) * 1000 < slice_ms - 1
-            if ready[0] or end >= until or early or self._handle.woken:
-                self._handle.woken = False
-                return int(ready[0])
+            ready: int = _wait_slice(self._handle, min(left, SLICE), polls)
+            left -= SLICE
+            if ready == -1 or interruptions or self._cache.released:
+                ready = self._driven(ready, method, "multi_wait failed")
+            if ready != _PASSED:
+                return ready
+            if left <= 0:
+                return 0
 
     def assign(self, sockfd: int, object: Any) -> None:
         """Let the socket callback be given `object` for this descriptor; None takes it back."""

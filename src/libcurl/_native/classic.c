@@ -1,0 +1,201 @@
+/* What the classic face asks for most, each in one call that Python needs no memory for.
+ *
+ * A multi's answer, where it is none of these numbers, stands in m->answer: libcurl's code, a refusal, or 0
+ * where all went well and Python has to look at what callbacks have left for it (then the number is m->found). */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int attend(multi *m, int code)
+{
+  m->answer = code;
+  return -1;
+}
+
+/* A classic multi is not used in callbacks of its own. */
+static int idle(const multi *m) { return guard_elsewhere(&m->inside); }
+
+static int told(multi *m, int code, int number)
+{
+  m->found = number;
+  return code || m->failed || m->halted ? attend(m, code) : number;
+}
+
+/* easy_set_callback, and whether what the write callback is given may be gathered. */
+int easy_call_back(easy *e, int option, int gathers)
+{
+  int code = easy_set_callback(e, option, 1);
+
+  if(!code && option == CURLOPT_WRITEFUNCTION)
+    e->gathers = gathers != 0;
+  return code;
+}
+
+void notes_free(easy *e)
+{
+  free(e->notes);
+  e->notes = NULL;
+  e->note_count = e->note_room = 0;
+}
+
+/* Room for one more. Answers 0 when out of memory. */
+static int notes_grow(easy *e)
+{
+  int room = e->note_room ? 2 * e->note_room : 16;
+  int64_t *larger = realloc(e->notes, 2 * (size_t)room * sizeof(*larger));
+
+  if(larger) {
+    e->notes = larger;
+    e->note_room = room;
+  }
+  return larger != NULL;
+}
+
+/* The last one set stands last: some options mean the same to libcurl, or choose the method of a request. */
+static void note(easy *e, int option, int64_t value)
+{
+  int64_t *at = e->notes, *end = at + 2 * e->note_count;
+
+  while(at < end && *at != option)
+    at += 2;
+  if(at < end) {
+    memmove(at, at + 2, (size_t)(end - at - 2) * sizeof(*at));
+    end -= 2;
+  }
+  else
+    e->note_count++;
+  end[0] = option;
+  end[1] = value;
+}
+
+/* easy_set_number, and a note of it. Only of options that take nothing but numbers. */
+int easy_note_number(easy *e, int option, int64_t value)
+{
+  int code;
+
+  if(option == CURLOPT_POSTFIELDSIZE || option == CURLOPT_POSTFIELDSIZE_LARGE ||
+     (option >= CURLOPTTYPE_OBJECTPOINT && option / 10000 != CURLOPTTYPE_OFF_T / 10000))
+    return CURLE_UNKNOWN_OPTION;
+  code = easy_enter(e);
+  if(code)
+    return code;
+  code = e->note_count < e->note_room || notes_grow(e) ? easy_set_number(e, option, value)
+                                                       : CURLE_OUT_OF_MEMORY;
+  if(!code)
+    note(e, option, value);
+  easy_leave(e);
+  return code;
+}
+
+/* easy_set_list, unless there are more or less than `count` strings, which have a NUL inside then. */
+int easy_set_strings(easy *e, int option, const char *items, size_t size, int count)
+{
+  const char *end = items + size;
+
+  for(const char *at = items; at < end; at += strlen(at) + 1)
+    count--;
+  return count ? CURLE_BAD_FUNCTION_ARGUMENT : easy_set_list(e, option, items, size);
+}
+
+/* Python learns of them; how many there were. */
+int easy_notes(easy *e, int64_t *pairs, int room)
+{
+  int count = 0;
+
+  if(!guard_enter(&e->inside)) {
+    count = e->note_count < room ? e->note_count : room;
+    memcpy(pairs, e->notes, 2 * (size_t)count * sizeof(*pairs));
+    e->note_count = 0;
+    guard_leave(&e->inside);
+  }
+  return count;
+}
+
+/* The id of what was added or removed, negative where Python has to look at what callbacks have left for
+ * it; 0 where it was refused. */
+static int64_t moved(multi *m, easy *e, int code)
+{
+  m->answer = code;
+  return code ? 0 : m->failed || m->halted ? -(int64_t)e->id : (int64_t)e->id;
+}
+
+int64_t multi_take_in(multi *m, easy *e)
+{
+  return moved(m, e, idle(m) ? multi_add(m, e) : HANDLE_PERFORMING);
+}
+
+/* What Python has not heard of a transfer is void when its handle is removed, as libcurl's messages are. */
+static void forget_results(multi *m, const easy *e)
+{
+  int64_t *to = m->results, *end = to + 3 * m->results_count;
+
+  for(int64_t *at = to; at < end; at += 3)
+    if(at[0] != (int64_t)e->id) {
+      memmove(to, at, 3 * sizeof(*at));
+      to += 3;
+    }
+  m->results_count = (int)(to - m->results) / 3;
+}
+
+int64_t multi_let_go(multi *m, easy *e)
+{
+  int code = !idle(m) ? HANDLE_PERFORMING : e->joined == m ? multi_remove(m, e) : CURLM_BAD_EASY_HANDLE;
+
+  if(!code && m->results_count && !multi_enter(m)) {
+    forget_results(m, e);
+    multi_leave(m);
+  }
+  return moved(m, e, code);
+}
+
+/* multi_info_read: how many results there are. */
+int multi_finished(multi *m)
+{
+  int code = multi_info_read(m);
+
+  return code ? attend(m, code) : m->results_count;
+}
+
+/* multi_perform: how many transfers still run. */
+int multi_drive(multi *m)
+{
+  int running = 0;
+  int code = idle(m) ? multi_perform(m, &running) : HANDLE_PERFORMING;
+
+  return told(m, code, running);
+}
+
+/* multi_socket_action: the same. */
+int multi_act(multi *m, int fd, int events)
+{
+  int running = 0;
+  int code = idle(m) ? multi_socket_action(m, fd, events, &running) : HANDLE_PERFORMING;
+
+  return told(m, code, running);
+}
+
+/* multi_timeout: the milliseconds; INT64_MIN where it was refused. */
+int64_t multi_due(multi *m)
+{
+  long milliseconds = -1;
+  int code = idle(m) ? multi_timeout(m, &milliseconds) : HANDLE_PERFORMING;
+
+  attend(m, code);
+  return code ? INT64_MIN : milliseconds;
+}
+
+/* multi_wait or multi_poll: how many descriptors are ready; HANDLE_RUNNING when the time has passed without
+ * any; 0 when there was nothing to wait for so long. */
+int multi_wait_slice(multi *m, int milliseconds, int polls)
+{
+  double until = milliseconds_now() + milliseconds - 1;
+  int ready = 0, passed;
+  int code = !idle(m) ? HANDLE_PERFORMING
+             : polls ? multi_poll(m, NULL, 0, milliseconds, &ready)
+                     : multi_wait(m, NULL, 0, milliseconds, &ready);
+
+  passed = !m->woken && milliseconds_now() >= until;
+  m->woken = 0;
+  return told(m, code, ready || !passed ? ready : HANDLE_RUNNING);
+}

@@ -1,0 +1,177 @@
+"""What the drop-in does the short way leaves the same behind as what it does the long way."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from libcurl import pycurl
+
+
+@pytest.fixture
+def curl(http: Any) -> Any:
+    with pycurl.Curl() as curl:
+        curl.setopt(pycurl.URL, f"{http.url}/echo")
+        yield curl
+
+
+def test_numbers_survive_what_is_unset_beside_them(curl: Any, http: Any) -> None:
+    curl.setopt(pycurl.MAXREDIRS, 3)
+    curl.setopt(pycurl.NOBODY, True)
+    curl.setopt(pycurl.TIMEOUT, 5)
+    curl.unsetopt(pycurl.TIMEOUT)
+    curl.perform()
+    assert [request.method for request in http.requests] == ["HEAD"]
+
+
+def test_a_duplicate_has_the_numbers_and_forgets_none(curl: Any, http: Any) -> None:
+    curl.setopt(pycurl.NOBODY, 1)
+    twin = curl.duphandle()
+    twin.setopt(pycurl.TIMEOUT, 5)
+    twin.unsetopt(pycurl.TIMEOUT)  # sets all others again
+    twin.perform()
+    twin.close()
+    assert [request.method for request in http.requests] == ["HEAD"]
+
+
+@pytest.mark.parametrize("order", ["POST HTTPGET", "HTTPGET POST", "POST NOBODY HTTPGET"])
+def test_the_last_method_counts_when_all_are_set_again(curl: Any, http: Any, order: str) -> None:
+    curl.setopt(pycurl.POSTFIELDS, b"a=b")
+    for name in order.split():
+        curl.setopt(getattr(pycurl, name), 1)
+    curl.perform_rb()
+    curl.setopt(pycurl.TIMEOUT, 5)
+    curl.unsetopt(pycurl.TIMEOUT)
+    curl.perform_rb()
+    first, second = (request.method for request in http.requests)
+    assert first == second == order.split()[-1].removeprefix("HTTP")
+
+
+def test_a_reset_forgets_the_numbers(curl: Any, http: Any) -> None:
+    curl.setopt(pycurl.NOBODY, 1)
+    curl.reset()
+    curl.setopt(pycurl.URL, http.url)
+    curl.setopt(pycurl.TIMEOUT, 5)
+    curl.unsetopt(pycurl.TIMEOUT)
+    assert curl.perform_rb() == b"hello"
+
+
+@pytest.mark.parametrize("option", ["TIMEOUT", "INFILESIZE"])
+def test_numbers_too_large(curl: Any, option: str) -> None:
+    with pytest.raises(OverflowError, match="Python int too large to convert to C long"):
+        curl.setopt(getattr(pycurl, option), 1 << 80)
+
+
+@pytest.mark.parametrize("value", [["a: b\0c: d"], ["a: b", "c\0"], ["\0"]])
+def test_a_list_with_a_nul_is_refused(curl: Any, value: list[str]) -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match="NUL"):
+            curl.setopt(pycurl.HTTPHEADER, value)
+        curl.setopt(pycurl.HTTPHEADER, ["a: b"])
+
+
+def test_a_text_with_a_nul_is_refused(curl: Any) -> None:
+    curl.setopt(pycurl.USERAGENT, "one")
+    for value in ("a\0b", b"a\0b"):
+        with pytest.raises(ValueError, match="embedded null byte"):
+            curl.setopt(pycurl.USERAGENT, value)
+
+
+def test_callbacks_that_were_reset_are_gone(curl: Any, http: Any) -> None:
+    lines: list[bytes] = []
+    body = BytesIO()
+    for _ in range(2):
+        curl.setopt(pycurl.HEADERFUNCTION, lines.append)
+        curl.setopt(pycurl.WRITEDATA, body)
+        curl.reset()
+    curl.setopt(pycurl.URL, http.url)
+    assert curl.perform_rb() == b"hello"
+    assert (lines, body.getvalue()) == ([], b"")
+
+
+def test_a_write_method_of_the_users_own_is_called_for_each_piece(curl: Any, http: Any) -> None:
+    body: Any = BytesIO()
+    curl.setopt(pycurl.WRITEDATA, body)
+    curl.reset()
+    pieces: list[bytes] = []
+    body.write = pieces.append
+    http.route("/large", lambda connection, request: connection.respond(body=b"x" * 100_000))
+    curl.setopt(pycurl.URL, f"{http.url}/large")
+    curl.setopt(pycurl.WRITEDATA, body)
+    curl.perform()
+    assert len(pieces) > 1
+    assert b"".join(pieces) == b"x" * 100_000
+
+
+@pytest.mark.parametrize("how", ["failure", "interrupt", "success"])
+def test_the_write_callback_is_back_after_perform_rb(curl: Any, http: Any, how: str) -> None:
+    http.route("/silent", lambda connection, request: connection.sleep(20))
+    body = BytesIO()
+    curl.setopt(pycurl.WRITEDATA, body)
+    if how == "success":
+        curl.perform_rb()
+    elif how == "failure":
+        curl.setopt(pycurl.URL, "http://127.0.0.1:1/")
+        with pytest.raises(pycurl.error):
+            curl.perform_rb()
+    else:
+        curl.setopt(pycurl.URL, f"{http.url}/silent")
+        main = threading.get_ident()
+        threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT)).start()
+        begin = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            curl.perform_rb()
+        assert time.monotonic() - begin < 2
+    assert body.getvalue() == b""
+    curl.setopt(pycurl.URL, http.url)
+    curl.perform()
+    assert body.getvalue() == b"hello"
+
+
+def test_bodies_of_any_size(curl: Any, http: Any) -> None:
+    for size in (0, 1, 16384, 16385, 100_000, 3_000_000, 5):
+        http.route(
+            "/sized", lambda connection, request, size=size: connection.respond(body=b"x" * size)
+        )
+        curl.setopt(pycurl.URL, f"{http.url}/sized")
+        assert curl.perform_rb() == b"x" * size
+
+
+def test_what_was_removed_is_not_reported(curl: Any, http: Any) -> None:
+    with pycurl.CurlMulti() as multi:
+        curl.setopt(pycurl.WRITEDATA, BytesIO())
+        multi.add_handle(curl)
+        while multi.perform()[1]:
+            multi.select(1)
+        curl.setopt(pycurl.POSTFIELDS, "a=b")  # asks whether the transfer is over
+        multi.remove_handle(curl)
+        assert multi.info_read() == (0, [], [])
+        multi.add_handle(curl)
+        assert multi.info_read() == (0, [], [])
+        while multi.perform()[1]:
+            multi.select(1)
+        assert multi.info_read() == (0, [curl], [])
+        multi.remove_handle(curl)
+
+
+@pytest.mark.parametrize("wait", ["select", "poll"])
+def test_ctrl_c_ends_a_wait_of_a_multi(curl: Any, http: Any, wait: str) -> None:
+    http.route("/silent", lambda connection, request: connection.sleep(20))
+    curl.setopt(pycurl.URL, f"{http.url}/silent")
+    with pycurl.CurlMulti() as multi:
+        multi.add_handle(curl)
+        until = time.monotonic() + 0.3
+        while time.monotonic() < until:
+            multi.perform()
+            multi.select(0.1)
+        main = threading.get_ident()
+        threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT)).start()
+        begin = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            getattr(multi, wait)(20)
+        assert time.monotonic() - begin < 2
