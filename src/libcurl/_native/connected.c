@@ -31,7 +31,6 @@ typedef struct stand_in {
   struct stand_in *next;
 } stand_in;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static stand_in *all;
 static int waiting; /* how many there are, of all threads */
 
@@ -62,7 +61,7 @@ static stand_in *take(int fd)
 {
   stand_in **at, *found;
 
-  pthread_mutex_lock(&lock);
+  common_lock();
   for(at = &all; (found = *at) != NULL; at = &found->next) {
     if(pthread_equal(found->thread, pthread_self()) &&
        (fd < 0 || found->fd == fd)) {
@@ -71,17 +70,17 @@ static stand_in *take(int fd)
       break;
     }
   }
-  pthread_mutex_unlock(&lock);
+  common_unlock();
   return found;
 }
 
 static void put(stand_in *s)
 {
-  pthread_mutex_lock(&lock);
+  common_lock();
   waiting++;
   s->next = all;
   all = s;
-  pthread_mutex_unlock(&lock);
+  common_unlock();
 }
 
 /* Step 1. Answers 0 where it fails. */

@@ -12,7 +12,19 @@ static __thread char this_thread;
 /* How many forks this process is away from the one that loaded the library. */
 static unsigned generation;
 
-static void forked(void) { generation++; }
+/* Around what all handles have in common, for moments. A fork waits for it: a child would wait forever
+ * for a thread that it does not have. */
+static pthread_mutex_t common = PTHREAD_MUTEX_INITIALIZER;
+
+void common_lock(void) { pthread_mutex_lock(&common); }
+
+void common_unlock(void) { pthread_mutex_unlock(&common); }
+
+static void forked(void)
+{
+  generation++;
+  common_unlock();
+}
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static CURLcode initialized;
@@ -20,7 +32,7 @@ static CURLcode initialized;
 static void init(void)
 {
   initialized = curl_global_init(CURL_GLOBAL_DEFAULT);
-  pthread_atfork(NULL, NULL, forked);
+  pthread_atfork(common_lock, common_unlock, forked);
 }
 
 /* libcurl's global state: made at the first handle, never cleaned up. */

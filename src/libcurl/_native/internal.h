@@ -14,6 +14,8 @@ static inline double milliseconds_now(void)
 }
 
 /* guard.c */
+void common_lock(void);
+void common_unlock(void);
 void guard_init(guard *);
 int guard_forked(const guard *);
 int guard_enter(guard *);

@@ -25,8 +25,7 @@ uintptr_t new_id(void)
 }
 
 /* The book: booked[fd] is the closer that fd was opened under, 0 for none. Descriptors are small
- * numbers and shared by all threads, hence an array under a lock of its own, held for moments. */
-static pthread_mutex_t book = PTHREAD_MUTEX_INITIALIZER;
+ * numbers and shared by all threads, hence an array under the lock of what all have in common. */
 static uintptr_t *booked;
 static int booked_room;
 
@@ -35,7 +34,7 @@ static int book_socket(curl_socket_t fd, uintptr_t closer)
 {
   int done = 1;
 
-  pthread_mutex_lock(&book);
+  common_lock();
   if(fd >= booked_room) {
     int room = fd < 32 ? 64 : 2 * fd;
     uintptr_t *larger = realloc(booked, (size_t)room * sizeof(*booked));
@@ -50,16 +49,16 @@ static int book_socket(curl_socket_t fd, uintptr_t closer)
   }
   if(done)
     booked[fd] = closer;
-  pthread_mutex_unlock(&book);
+  common_unlock();
   return done;
 }
 
 static void unbook_socket(curl_socket_t fd)
 {
-  pthread_mutex_lock(&book);
+  common_lock();
   if(fd >= 0 && fd < booked_room)
     booked[fd] = 0;
-  pthread_mutex_unlock(&book);
+  common_unlock();
 }
 
 /* How many descriptors are open under this closer. */
@@ -68,10 +67,10 @@ size_t sockets_booked(uintptr_t closer)
   size_t count = 0;
   int fd;
 
-  pthread_mutex_lock(&book);
+  common_lock();
   for(fd = 0; fd < booked_room; fd++)
     count += booked[fd] == closer;
-  pthread_mutex_unlock(&book);
+  common_unlock();
   return count;
 }
 
@@ -80,11 +79,11 @@ void sockets_forget(uintptr_t closer)
 {
   int fd;
 
-  pthread_mutex_lock(&book);
+  common_lock();
   for(fd = 0; fd < booked_room; fd++)
     if(booked[fd] == closer)
       booked[fd] = 0;
-  pthread_mutex_unlock(&book);
+  common_unlock();
 }
 
 /* Makes a descriptor ours: not inherited by programs that this one starts. Answers its errno. */

@@ -8,7 +8,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -25,7 +24,6 @@ typedef struct place {
 struct verdicts {
   unsigned references;
   unsigned count;
-  pthread_mutex_t lock;
   place places[ROOM];
 };
 
@@ -33,19 +31,15 @@ verdicts *verdicts_new(void)
 {
   verdicts *v = calloc(1, sizeof(*v));
 
-  if(v) {
+  if(v)
     v->references = 1;
-    pthread_mutex_init(&v->lock, NULL);
-  }
   return v;
 }
 
 void verdicts_free(verdicts *v)
 {
-  if(v && !__atomic_sub_fetch(&v->references, 1, __ATOMIC_ACQ_REL)) {
-    pthread_mutex_destroy(&v->lock);
+  if(v && !__atomic_sub_fetch(&v->references, 1, __ATOMIC_ACQ_REL))
     free(v);
-  }
 }
 
 /* Where a place is in the table, or would go. */
@@ -79,7 +73,7 @@ void verdicts_allow(verdicts *v, const void *host, size_t size, unsigned port)
 {
   place wanted = make_place(host, size, port), *found;
 
-  pthread_mutex_lock(&v->lock);
+  common_lock();
   if(v->count >= MOST) {
     memset(v->places, 0, sizeof(v->places));
     v->count = 0;
@@ -89,16 +83,16 @@ void verdicts_allow(verdicts *v, const void *host, size_t size, unsigned port)
     *found = wanted;
     v->count++;
   }
-  pthread_mutex_unlock(&v->lock);
+  common_unlock();
 }
 
 static int knows(verdicts *v, const place *wanted)
 {
   int known;
 
-  pthread_mutex_lock(&v->lock);
+  common_lock();
   known = find(v, wanted)->present;
-  pthread_mutex_unlock(&v->lock);
+  common_unlock();
   return known;
 }
 
