@@ -208,6 +208,9 @@ class MultiEngine:
     def _end_halted(self) -> int:
         """Transfers that a callback stopped: libcurl has been told of most, the rest are taken out."""
         if any(easy._multi is self for easy in self._halted):
+        if lib.multi_forked(self._handle):
+            self._raise_in_child()
+            return 0
             self._read_messages()
         halted, self._halted = self._halted, []
         self._handle.halted = False
@@ -223,6 +226,16 @@ class MultiEngine:
         return ended
 
     # -- Easies ----------------------------------------------------------------------------------
+    def _raise_in_child(self) -> None:
+        """The callback has forked: what it raised in the child comes out, the transfers are the parent's."""
+        halted, self._halted = self._halted, []
+        exceptions = [error for easy in halted for error in easy._take_exceptions()]
+        if exceptions:
+            first, *rest = exceptions
+            for exception in rest:
+                report(exception, self)
+            raise first
+
 
     def _join(self, easy: Engine) -> None:
         """curl_multi_add_handle."""

@@ -839,7 +839,7 @@ def test_a_read_function_that_unsets_itself_is_missed(http: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["writefunction", "headerfunction", "xferinfofunction"])
-@pytest.mark.parametrize("face", ["easy", "multi"])
+@pytest.mark.parametrize("face", ["easy", "run", "perform", "socket_action"])
 def test_a_child_forked_in_a_callback_can_close_and_exit(
     http: Any, script: Any, name: str, face: str
 ) -> None:
@@ -861,9 +861,10 @@ def test_a_child_forked_in_a_callback_can_close_and_exit(
         if {face!r} == "easy":
             easy.perform()
         else:
+            from driving import by_{face if face != "easy" else "run"} as drive
             multi = Multi()
             multi.add(easy)
-            assert list(multi.run()) == [(easy, None)]
+            assert list(drive(multi)) == [(easy, None)]
         print(list(map(os.waitstatus_to_exitcode, status)))
     """
     assert script(lines) == "[7]\n"

@@ -82,6 +82,8 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *p, void *know
   struct loop *l = m->loop;
   int failed;
 
+  if(guard_forked(&m->inside)) /* in a callback: the epoll instance is the parent's too */
+    return 0;
   multi_notice(m, curl);
   connected_swap();
   if(what == CURL_POLL_REMOVE) {

@@ -26,6 +26,8 @@ int multi_enter(multi *m)
 
 void multi_leave(multi *m) { guard_leave(&m->inside); }
 
+int multi_forked(const multi *m) { return guard_forked(&m->inside); }
+
 /* Inside both: `joined` is what tells other threads whom to ask before they enter the easy. */
 static void link_easy(multi *m, easy *e)
 {

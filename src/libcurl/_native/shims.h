@@ -213,6 +213,7 @@ int multi_poll(multi *, struct curl_waitfd *, unsigned count, int milliseconds, 
 int multi_wait(multi *, struct curl_waitfd *, unsigned count, int milliseconds, int *ready);
 int multi_wakeup(multi *);
 int multi_waitfds(multi *, struct curl_waitfd *, unsigned room, unsigned *count);
+int multi_forked(const multi *);
 int multi_timeout(multi *, long *milliseconds);
 int multi_fdset(multi *, int *fds, int room, int *count);
 int multi_socket_action(multi *, curl_socket_t, int events, int *running);
