@@ -123,12 +123,12 @@ class ConnectionCache:
 
     def pin(self) -> None:
         """Before libcurl destroys the cache: closers are to be found whatever becomes of weak references."""
-        for closer in self.closers.values():
+        for closer in list(self.closers.values()):
             closers[closer.id] = lambda closer=closer: closer  # type: ignore[misc]
 
     def unpin(self) -> None:
         """The cache was not destroyed after all."""
-        for closer in self.closers.values():
+        for closer in list(self.closers.values()):
             closers[closer.id] = ref(closer)
 
     def destroyed(self) -> None:
@@ -180,8 +180,11 @@ def leave(exception: BaseException, where: object) -> None:
 def take_interruptions() -> list[BaseException]:
     """Those that there are; nobody else gets them."""
     found = []
-    while interruptions:
-        found.append(interruptions.pop(0))
+    try:
+        while interruptions:
+            found.append(interruptions.pop(0))
+    except IndexError:
+        pass  # another thread has it
     return found
 
 

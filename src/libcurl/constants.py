@@ -133,8 +133,10 @@ def _row(name: str) -> Row:
     if not _rows:
         from .symbols import SYMBOLS
 
+        rows: dict[str, Row] = {}
         for family in SYMBOLS.values():
-            _rows.update(family)
+            rows.update(family)
+        _rows.update(rows)  # at once: another thread takes what is there for all
     return _rows[name]
 
 

@@ -84,8 +84,9 @@ class MimePartEngine:
         self._mime = ref(mime)
 
     def __del__(self) -> None:
-        if isinstance(content := getattr(self, "_content", None), Source):
-            content.release()
+        release = getattr(getattr(self, "_content", None), "release", None)
+        if release is not None:  # a Source; classes may be gone
+            release()
 
     def _assign(self, fields: dict[str, bytes | None], *content: Any) -> None:
         """Change texts, and what it holds where that is given."""
@@ -212,8 +213,8 @@ class MimeEngine:
                 easy = user()
                 if easy is not None and easy._settings.get(option) is mime:
                     yield easy
-                else:
-                    mime._users.remove(user)
+                elif user in mime._users:
+                    mime._users = [other for other in mime._users if other is not user]
             mime = mime._holder()
 
     def _check(self) -> None:
@@ -225,7 +226,8 @@ class MimeEngine:
         """Give every handle a new tree."""
         option = by_name["mimepost"]
         for easy in list(self._easies()):
-            attach(easy, option, easy._settings[option])
+            if (mime := easy._settings.get(option)) is not None:
+                attach(easy, option, mime)
 
 
 def attach(handle: Engine, option: Option, mime: Any) -> None:

@@ -38,18 +38,22 @@ class Source:
         self.seek = seek
         self.size = size
         self.current = 0  # the reading that has its place in it
-        self._free = free
-        self._holders = 0
+        # Lists, because these can be added to and taken from in any thread.
+        self._free = [] if free is None else [free]
+        self._holders: list[None] = []
 
     def hold(self) -> None:
         """One part or tree more."""
-        self._holders += 1
+        self._holders.append(None)
 
     def release(self) -> None:
         """One part or tree less."""
-        self._holders -= 1
-        if not self._holders and self._free is not None:
-            free, self._free = self._free, None
+        self._holders.pop()
+        if not self._holders:
+            try:
+                free = self._free.pop()
+            except IndexError:
+                return
             try:
                 free()
             except BaseException as exception:

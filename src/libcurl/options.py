@@ -155,11 +155,9 @@ class Options(dict[str, Option]):
                 self[name] = Sockets
                 return Sockets
             raise _unknown(name)
-        if row.flags & lib.CURLOT_FLAG_ALIAS:
-            option = self[name] = by_number[row.id]
-        else:
-            option = self[name] = Option(row)
-        return option
+        option = by_number[row.id] if row.flags & lib.CURLOT_FLAG_ALIAS else Option(row)
+        # Of two threads that come here at once, both get the option of the first: there is one of each.
+        return self.setdefault(name, option)
 
 
 class _Numbers(dict[int, Option]):

@@ -11,6 +11,8 @@ version that brought it. C's rules of ownership and threads hold, and breaking t
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -70,6 +72,25 @@ def _absent_functions() -> dict[str, str]:
 
 
 absent = _absent_functions()
+
+
+def _make_types() -> None:
+    """All types of the C API, now.
+
+    cffi makes each when it is first used. Without a GIL two threads that come to that at once can get
+    one half made, or end the process.
+    """
+    typedefs, structs, unions = ffi.list_types()
+    tagged = [f"struct {name}" for name in structs] + [f"union {name}" for name in unions]
+    for name in typedefs + tagged:
+        pointed_to = getattr(ffi.typeof(f"{name} *"), "item", None)
+        getattr(pointed_to, "fields", None)
+    for name in dir(_lib):
+        getattr(_lib, name)
+
+
+if "t" in getattr(sys, "abiflags", ""):
+    _make_types()
 
 
 class Lib:

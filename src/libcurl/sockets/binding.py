@@ -423,6 +423,7 @@ class Binding:
             if len(approved) >= _APPROVED_MOST:
                 approved.clear()
             approved[ends] = None
+            return True
         return ends in approved
 
     def _check_again(self, host: str, port: int, url: str) -> None:
