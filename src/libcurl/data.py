@@ -90,14 +90,18 @@ def set_readdata(handle: Engine, option: Option, source: Any) -> None:
             raise option.refused(
                 source, "bytes, a file opened in binary mode or an iterator of bytes"
             )
-    handle._set_callback(by_name["readfunction"], read)
-    handle._set_callback(by_name["seekfunction"], seek)
-    if source is not None and read is None:
-        fd, begin = (-1, 0) if data is not None else _place(source)
-        code = lib.easy_set_source(native, data or ffi.NULL, fd, begin, size)
-        if code:
-            raise handle._option_error(code, option, source)
-    handle._keep(option.id, data)
+    handle._enter()
+    try:
+        handle._set_callback(by_name["readfunction"], read)
+        handle._set_callback(by_name["seekfunction"], seek)
+        if source is not None and read is None:
+            fd, begin = (-1, 0) if data is not None else _place(source)
+            code = lib.easy_set_source(native, data or ffi.NULL, fd, begin, size)
+            if code:
+                raise handle._option_error(code, option, source)
+        handle._keep(option.id, data)
+    finally:
+        lib.easy_leave(native)
     if source is None:
         handle._unremember(option)
     else:

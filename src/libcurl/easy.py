@@ -35,6 +35,8 @@ _unpack = ffi.unpack
 _fetch = lib.easy_fetch
 _reset_later = lib.easy_reset_later
 _set_again = lib.easy_set_again
+_fetched = lib.easy_fetched
+_NO_SIZE = lib.NO_SIZE
 _purposes: dict[int, int] = {}  # the members of SockType, once there is a callback to show them to
 
 
@@ -149,13 +151,16 @@ class Easy(Engine):
 
     def duphandle(self) -> Self:
         """A new handle with the same options and callables (curl_easy_duphandle), not the connections."""
-        self._check()
-        handle = ffi.new("easy *")
-        if lib.easy_duplicate(self._handle, handle):
-            raise MemoryError("curl_easy_duphandle failed")
-        twin: Self = type(self).__new__(type(self))
-        twin._begin(handle)
-        self._copy_to(twin)
+        self._enter()  # until the twin has pointers of its own
+        try:
+            handle = ffi.new("easy *")
+            if lib.easy_duplicate(self._handle, handle):
+                raise MemoryError("curl_easy_duphandle failed")
+            twin: Self = type(self).__new__(type(self))
+            twin._begin(handle)
+            self._copy_to(twin)
+        finally:
+            lib.easy_leave(self._handle)
         return twin
 
     # -- Transfer --------------------------------------------------------------------------------
@@ -191,8 +196,9 @@ class Easy(Engine):
             size = _fetch(handle)
             if size >= 0:
                 body: bytes = view[:size]
+                _fetched(handle)
                 return body
-            code = handle.answer
+            code = size - _NO_SIZE
             while code == _RUNNING:
                 code = _continue(handle, SLICE)
         except BaseException:

@@ -163,7 +163,7 @@ class Engine(Settings):
                     lib.easy_abandon(handle)
                 for exception in self._close():
                     connections.leave(exception, self)
-        except AttributeError:
+        except (AttributeError, TypeError):
             pass  # a constructor that failed, or an interpreter that is gone
 
     def _take_exceptions(self) -> list[BaseException]:
@@ -227,6 +227,7 @@ class Engine(Settings):
     def _give_up(self) -> None:
         """A signal handler has raised between two slices: the transfer is over."""
         handle = self._handle
+        lib.easy_fetched(handle)
         lib.easy_abandon(handle)
         for cache in self._caches():
             cache.settle()
@@ -330,10 +331,14 @@ class Engine(Settings):
 
     def _check(self) -> None:
         """Raise where the handle cannot be used: closed, in another thread, in a forked child."""
+        self._enter()
+        lib.easy_leave(self._handle)
+
+    def _enter(self) -> None:
+        """As `_check`, and no other thread comes in until lib.easy_leave."""
         code = lib.easy_enter(self._handle)
         if code:
             raise self._error(code)
-        lib.easy_leave(self._handle)
 
     def _in_transfer(self) -> bool:
         return bool(self._handle.performing or self._handle.joined)
@@ -353,12 +358,13 @@ class Engine(Settings):
             return OSError(handle.file_error, os.strerror(handle.file_error))
         message = ""
         errno = 0
-        if handle.curl:
+        if not lib.easy_enter_again(handle):  # or somebody else may have closed it meanwhile
             if handle.error and code != lib.CURLE_RECURSIVE_API_CALL:
                 message = ffi.string(handle.error).decode("utf-8", "replace").rstrip()
                 handle.error[0] = b"\0"  # told once
             if not lib.easy_getinfo(handle, lib.CURLINFO_OS_ERRNO):
                 errno = handle.info.number
+            lib.easy_leave(handle)
         error = self._make_error(code, message, errno)
         return error if self._sockets is None else self._sockets.error(code, error)
 
@@ -418,6 +424,16 @@ class Engine(Settings):
 
     def _set_share(self, option: Option, share: ShareEngine | None) -> None:
         """Attach to a share, or detach (CURLOPT_SHARE); the share is kept alive."""
+        self._enter()
+        try:
+            left = self._change_share(option, share)
+        finally:
+            lib.easy_leave(self._handle)
+        if left is not None and left is not share:
+            left._released()
+
+    def _change_share(self, option: Option, share: ShareEngine | None) -> ShareEngine | None:
+        """What libcurl points to and what is kept change together. Returns the share that it had."""
         if share is not None and share._sockets is not None:
             share._sockets.bind_by_default(self)
         code = lib.easy_set_share(self._handle, share._handle if share is not None else ffi.NULL)
@@ -432,8 +448,7 @@ class Engine(Settings):
         if share is not None:
             self._register()
             self._joins(share._cache)
-        if left is not None and left is not share:
-            left._released()
+        return left
 
     def _stay(self) -> None:
         """After a reset: still in its share, so still with the share's sockets."""

@@ -58,10 +58,19 @@ def getinfo_raw(easy: Engine, info: int | str) -> Any:
     kind = code_of_info & _TYPES
     if kind == _STRING:
         return _string(easy, code_of_info)
-    code = lib.easy_getinfo(handle, code_of_info)
-    if code:
-        raise _error(easy, code, code_of_info)
-    found = handle.info
+    code = lib.easy_enter(handle)  # nobody else finds anything until this is read
+    if not code:
+        try:
+            code = lib.easy_getinfo(handle, code_of_info)
+            if not code:
+                return _value(handle.info, kind, code_of_info)
+        finally:
+            lib.easy_leave(handle)
+    raise _error(easy, code, code_of_info)
+
+
+def _value(found: Any, kind: int, info: int) -> Any:
+    """What libcurl has found, by the type of the info."""
     if kind == _LONG:
         return found.number
     if kind == _OFF_T:
@@ -70,7 +79,7 @@ def getinfo_raw(easy: Engine, info: int | str) -> Any:
         return found.real
     if kind == _SOCKET:
         return ffi.cast("curl_socket_t *", ffi.addressof(found))[0]
-    return _pointer(code_of_info, found.pointer)
+    return _pointer(info, found.pointer)
 
 
 def _string(easy: Engine, info: int) -> bytes | None:

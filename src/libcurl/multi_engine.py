@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from libcurl.sockets.tool import Set
 
 _add = lib.multi_add
+_taken = lib.multi_results_taken
 _unpack = ffi.unpack
 
 
@@ -131,7 +132,7 @@ class MultiEngine:
             self._cache.unpin()
         else:
             handles.pop(handle.id, None)
-            for easy in self._easies.values():
+            for easy in list(self._easies.values()):
                 easy._multi = None
                 if easy._exception is not None:
                     exception, easy._exception = easy._exception, None
@@ -148,7 +149,7 @@ class MultiEngine:
     def __del__(self) -> None:
         try:
             self._close()
-        except AttributeError:
+        except (AttributeError, TypeError):
             pass  # a constructor that failed, or an interpreter that is gone
 
     def _watch(self, easy: Engine | None, fd: int, what: int, assigned: object) -> object:
@@ -207,10 +208,10 @@ class MultiEngine:
 
     def _end_halted(self) -> int:
         """Transfers that a callback stopped: libcurl has been told of most, the rest are taken out."""
-        if any(easy._multi is self for easy in self._halted):
         if lib.multi_forked(self._handle):
             self._raise_in_child()
             return 0
+        if any(easy._multi is self for easy in self._halted):
             self._read_messages()
         halted, self._halted = self._halted, []
         self._handle.halted = False
@@ -225,7 +226,6 @@ class MultiEngine:
                 self._finished(easy, code)
         return ended
 
-    # -- Easies ----------------------------------------------------------------------------------
     def _raise_in_child(self) -> None:
         """The callback has forked: what it raised in the child comes out, the transfers are the parent's."""
         halted, self._halted = self._halted, []
@@ -236,6 +236,7 @@ class MultiEngine:
                 report(exception, self)
             raise first
 
+    # -- Easies ----------------------------------------------------------------------------------
 
     def _join(self, easy: Engine) -> None:
         """curl_multi_add_handle."""
@@ -304,9 +305,11 @@ class MultiEngine:
         count = handle.results_count
         if count:
             triples = iter(_unpack(handle.results, 3 * count))
-            handle.results_count = 0
+            lib.multi_results_taken(handle)
             for number, result, _ in zip(triples, triples, triples, strict=True):
-                easy = self._easies[number]
+                easy = self._easies.get(number)
+                if easy is None:
+                    continue  # as in `_step`
                 if not easy._handle.joined:
                     self._forget(easy)
                 self._finished(easy, result)
@@ -320,6 +323,7 @@ class MultiEngine:
 
     def _finish_all(self, flat: list[int]) -> None:
         """What an interrupt in `_step` has left: whoever is in the multi yet, and not in `_done`."""
+        _taken(self._handle)
         there = [easy for easy, _ in self._done]
         for number, result in zip(flat[::3], flat[1::3], strict=True):
             easy = self._easies.get(number)
@@ -343,17 +347,19 @@ class MultiEngine:
             flat = _unpack(handle.results, 3 * count)
             triples = iter(flat)
             results = zip(triples, triples, triples)  # noqa: B905
-            handle.results_count = 0
             try:
+                _taken(handle)
                 for number, result, size in results:
-                    easy = easies[number]
+                    easy = easies.get(number)
+                    if easy is None:
+                        continue  # closed by another thread just now
                     easy._multi = None
                     if size >= 0:  # the transfer of a plain handle, where nothing has gone wrong
                         easy._body = easy._view[:size]
                         done.append((easy, None))
                     else:
                         self._finished(easy, result)
-                    del easies[number]
+                    easies.pop(number, None)
             except BaseException:
                 self._finish_all(flat)
                 raise

@@ -95,7 +95,7 @@ class Settings:
 
         def _attend(self) -> None: ...
 
-        def _check(self) -> None: ...
+        def _enter(self) -> None: ...
 
         def _error(self, code: int) -> Exception: ...
 
@@ -283,19 +283,22 @@ class Settings:
 
     def _set_again_without(self, options: list[Option]) -> None:
         """Unset options by a reset, after which the others are set again."""
-        self._check()
-        if self._amid_transfer():
-            names = ", ".join(f"CURLOPT_{option.name.upper()}" for option in options)
-            raise RuntimeError(f"{names} cannot be unset during a transfer")
-        keep = {
-            option: value
-            for option, value in self._settings.items()
-            if option not in options and option.id != lib.CURLOPT_COOKIELIST
-        }
-        self._reset_options()
-        for option in options:
-            self._keep(option.id, None)
-        self._restore(keep)
+        self._enter()
+        try:
+            if self._amid_transfer():
+                names = ", ".join(f"CURLOPT_{option.name.upper()}" for option in options)
+                raise RuntimeError(f"{names} cannot be unset during a transfer")
+            keep = {
+                option: value
+                for option, value in self._settings.items()
+                if option not in options and option.id != lib.CURLOPT_COOKIELIST
+            }
+            self._reset_options()
+            for option in options:
+                self._keep(option.id, None)
+            self._restore(keep)
+        finally:
+            lib.easy_leave(self._handle)
 
     def _copy_to(self, twin: Engine) -> None:
         """Everything of Python's that a duplicate by libcurl lacks."""
@@ -334,6 +337,13 @@ class Settings:
 
     def _reset(self) -> None:
         """curl_easy_reset: everything Python holds for the options is let go of."""
+        self._enter()
+        try:
+            self._reset_inside()
+        finally:
+            lib.easy_leave(self._handle)
+
+    def _reset_inside(self) -> None:
         amid = self._sockets is not None and self._amid_transfer()
         code = lib.HANDLE_DEFERRED if amid else _reset(self._handle)
         if code == lib.HANDLE_DEFERRED:
@@ -366,9 +376,20 @@ class Settings:
             if not callable(function):
                 raise option.refused(function, "a callable")
             self._register()
-        code = lib.easy_set_callback(self._handle, option.id, function is not None)
+        handle = self._handle
+        code = lib.easy_enter(handle)  # what C has and what Python has change together
+        if not code:
+            try:
+                code = lib.easy_set_callback(handle, option.id, function is not None)
+                if not code:
+                    self._hold_callback(option, function)
+            finally:
+                lib.easy_leave(handle)
         if code:
             raise self._option_error(code, option, function)
+
+    def _hold_callback(self, option: Option, function: Callable[..., Any] | None) -> None:
+        """Keep a callable in its slot, or let go of the one that is there."""
         present = option in self._callbacks
         if option.id == lib.CURLOPT_WRITEFUNCTION:
             self._handle.gathers = _gathers(function)

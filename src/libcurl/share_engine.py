@@ -96,7 +96,7 @@ class ShareEngine:
         try:
             self._abandoned = True
             self._close()
-        except AttributeError:
+        except (AttributeError, TypeError):
             pass  # a constructor that failed, or an interpreter that is gone
 
     def _set(self, option: int, data: int) -> None:

@@ -180,10 +180,18 @@ int easy_close(easy *e)
       return HANDLE_DEFERRED;
     }
   }
-  if(guard_forked(&e->inside) || e->curl == UNBORN) {
+  if(guard_forked(&e->inside)) {
     /* The connections belong to the parent, which a goodbye from here would confuse. */
     e->curl = NULL;
     return 0;
+  }
+  if(e->curl == UNBORN) { /* and not to be born for this */
+    refusal = guard_enter(&e->inside);
+    if(refusal)
+      return refusal;
+    if(e->curl == UNBORN)
+      e->curl = NULL;
+    guard_leave(&e->inside);
   }
   refusal = easy_enter(e);
   if(refusal)
@@ -215,6 +223,7 @@ void easy_end(easy *e)
 {
   e->inside.thread = NULL; /* nobody can be inside, whatever has kept Python from leaving */
   e->inside.depth = 0;
+  e->inside.shown = 0;
   e->performing = 0;
   e->stopped = 1;
   easy_close(e);

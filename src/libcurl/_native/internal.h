@@ -21,9 +21,10 @@ int guard_forked(const guard *);
 int guard_enter(guard *);
 int guard_elsewhere(const guard *);
 void guard_leave(guard *);
-int easy_enter_again(easy *);
 int easy_enter_as_it_is(easy *);
 int easy_enter_to_perform(easy *);
+void guard_show(guard *);
+void guard_shown(guard *);
 
 /* easy.c */
 
@@ -47,6 +48,7 @@ void multi_unlink(easy *);
 void multi_note(easy *);
 void multi_deliver(multi *);
 int multi_results(multi *, int remove);
+void multi_show_results(multi *, int code);
 int multi_refusal(multi *, int code);
 void multi_notice(multi *, CURL *);
 int multi_nudge(multi *, int code, int *running);

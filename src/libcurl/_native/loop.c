@@ -139,7 +139,7 @@ static int loop_start(multi *m)
     loop_free(l);
     return CURLM_OUT_OF_MEMORY;
   }
-  m->loop = l;
+  __atomic_store_n(&m->loop, l, __ATOMIC_RELEASE);
   curl_multi_setopt(m->curlm, CURLMOPT_SOCKETDATA, m);
   curl_multi_setopt(m->curlm, CURLMOPT_SOCKETFUNCTION, on_socket);
   curl_multi_setopt(m->curlm, CURLMOPT_TIMERDATA, m);
@@ -304,6 +304,6 @@ int multi_step(multi *m, int milliseconds)
   step_ends(m);
   code = multi_refusal(m, code);
   multi_deliver(m);
-  multi_leave(m);
+  multi_show_results(m, code);
   return code;
 }

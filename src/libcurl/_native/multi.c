@@ -96,12 +96,16 @@ int multi_close(multi *m)
     curl_multi_remove_handle(curlm, e->curl);
     multi_unlink(e);
   }
+  __atomic_store_n(&m->ending, 1, __ATOMIC_SEQ_CST);
+  while(__atomic_load_n(&m->wakers, __ATOMIC_SEQ_CST)) /* for a moment */
+    sched_yield();
   curl_multi_cleanup(curlm);
   m->curlm = NULL;
   loop_free(m->loop);
   m->loop = NULL;
   free(m->results);
   m->results = NULL;
+  m->results_count = m->results_room = 0;
   multi_leave(m);
   return CURLM_OK;
 }
@@ -109,6 +113,9 @@ int multi_close(multi *m)
 /* The backstop: nothing of Python is left to call. */
 void multi_end(multi *m)
 {
+  m->inside.thread = NULL; /* as easy_end */
+  m->inside.depth = 0;
+  m->inside.shown = 0;
   m->failed = 1;
   multi_close(m);
 }
@@ -140,8 +147,8 @@ static int enter_both(multi *m, easy *e)
   int refusal = multi_enter(m);
 
   if(!refusal) {
-    refusal = e->curl ? guard_enter(&e->inside) : HANDLE_CLOSED;
-    if(!refusal && e->curl == UNBORN && easy_bear(e)) {
+    refusal = guard_enter(&e->inside);
+    if(!refusal && (!e->curl || (e->curl == UNBORN && easy_bear(e)))) {
       guard_leave(&e->inside);
       refusal = HANDLE_CLOSED;
     }
@@ -269,17 +276,22 @@ int multi_wait(multi *m, struct curl_waitfd *extra, unsigned count, int millisec
   INSIDE(m, curl_multi_wait(m->curlm, extra, count, milliseconds, ready));
 }
 
-/* For any thread, at any time before the multi is closed. */
+/* For any thread, at any time: who closes the multi waits for those that are in here. */
 int multi_wakeup(multi *m)
 {
-  CURLM *curlm = m->curlm;
+  int code = HANDLE_CLOSED;
 
-  if(!curlm)
-    return HANDLE_CLOSED;
   if(guard_forked(&m->inside))
-    return HANDLE_FORKED;
-  __atomic_store_n(&m->woken, 1, __ATOMIC_RELAXED);
-  return m->loop ? loop_wakeup(m->loop) : curl_multi_wakeup(curlm);
+    return m->curlm ? HANDLE_FORKED : HANDLE_CLOSED;
+  __atomic_add_fetch(&m->wakers, 1, __ATOMIC_SEQ_CST);
+  if(!__atomic_load_n(&m->ending, __ATOMIC_SEQ_CST)) {
+    struct loop *l = __atomic_load_n(&m->loop, __ATOMIC_ACQUIRE);
+
+    __atomic_store_n(&m->woken, 1, __ATOMIC_RELAXED);
+    code = l ? loop_wakeup(l) : curl_multi_wakeup(m->curlm);
+  }
+  __atomic_sub_fetch(&m->wakers, 1, __ATOMIC_SEQ_CST);
+  return code;
 }
 
 int multi_waitfds(multi *m, struct curl_waitfd *fds, unsigned room, unsigned *count)
@@ -480,6 +492,24 @@ int multi_info_read(multi *m)
   if(code)
     return code;
   code = multi_results(m, 0);
-  multi_leave(m);
+  multi_show_results(m, code);
   return code;
+}
+
+/* Leave, unless there is something that Python has yet to take. */
+void multi_show_results(multi *m, int code)
+{
+  if(!code && m->results_count)
+    guard_show(&m->inside);
+  else
+    multi_leave(m);
+}
+
+/* Python has them. */
+void multi_results_taken(multi *m)
+{
+  if(!guard_elsewhere(&m->inside)) {
+    m->results_count = 0;
+    guard_shown(&m->inside);
+  }
 }

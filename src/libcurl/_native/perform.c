@@ -223,20 +223,28 @@ int easy_stream_on(easy *e, int milliseconds)
   return code;
 }
 
-/* easy_perform for a small body, where Python has nothing else to do: its size, at e->first. -1 where
- * Python has, with the answer of easy_perform in e->answer. The body of a classic handle is collected
- * for this once. */
+/* easy_perform for a small body, where Python has nothing else to do: its size. The body is at e->first
+ * until easy_fetched. Where Python has, NO_SIZE and the answer of easy_perform. The body of a classic
+ * handle is collected for this once. */
 int64_t easy_fetch(easy *e)
 {
-  int answer = start(e, e->agent != NULL);
+  int answer = guard_enter(&e->inside);
 
+  if(answer)
+    return NO_SIZE + answer;
+  answer = start(e, e->agent != NULL);
   if(!answer)
     answer = easy_continue(e, SLICE);
-  if(!answer && !e->attention && e->body.data == e->first)
+  if(!answer && !e->attention && e->body.data == e->first) {
+    guard_show(&e->inside);
     return (int64_t)e->body.size;
-  e->answer = answer;
-  return -1;
+  }
+  guard_leave(&e->inside);
+  return NO_SIZE + answer;
 }
+
+/* Python has the body, or was interrupted. */
+void easy_fetched(easy *e) { guard_shown(&e->inside); }
 
 /* Give up a transfer that easy_perform or easy_stream has left running. */
 void easy_abandon(easy *e)

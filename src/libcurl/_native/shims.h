@@ -18,6 +18,7 @@ typedef struct guard {
   void *thread;        /* identifies the thread inside, NULL for none */
   unsigned depth;      /* how often it has entered */
   unsigned generation; /* the process it was made in, counted in forks */
+  _Bool shown;         /* one of these is for Python to look at what was found */
 } guard;
 
 /* A growing run of bytes. */
@@ -29,6 +30,9 @@ typedef struct buffer {
 
 /* What easy_fetch has room for without ado. */
 enum { FIRST_ROOM = 16384 };
+
+/* Where the answers of easy_fetch begin that are no sizes. */
+enum { NO_SIZE = -4096 };
 
 /* How much of a body that is taken in pieces waits in memory before its transfer is paused. */
 enum { STREAM_MOST = 1 << 18 };
@@ -58,6 +62,8 @@ typedef struct multi {
   _Bool timer_refused;      /* and it was the timer's */
   _Bool failed;             /* a multi callback raised: none is entered any more in this call */
   unsigned drives;          /* how often it was driven */
+  unsigned wakers;          /* how many threads are in multi_wakeup */
+  _Bool ending;             /* none comes in any more: it is being closed */
   _Bool woken;              /* wakeup was called, perhaps just when a slice of a wait had ended */
   int answer, found;        /* of a classic call that answers neither by itself */
 } multi;
@@ -111,7 +117,6 @@ typedef struct easy {
   _Bool fresh;   /* a socket was opened since the last request */
   _Bool refusing; /* the opener has refused an address since the last request */
   char *first;       /* FIRST_ROOM bytes that small bodies are fetched into: they stay where they are */
-  int answer;        /* of easy_fetch, where it has no size to tell */
   int done;          /* by easy_set_many */
   _Bool attention; /* Python has something to do after every transfer */
   _Bool lent;    /* body is memory of a bytes object */
@@ -139,6 +144,7 @@ typedef struct easy {
 int library_init(void);
 int easy_enter(easy *);
 int easy_enter_to_look(easy *);
+int easy_enter_again(easy *);
 int easy_idle(easy *);
 void easy_leave(easy *);
 int easy_inside(const easy *);
@@ -163,6 +169,7 @@ int easy_continue(easy *, int milliseconds);
 int easy_stream(easy *, int milliseconds);
 int easy_stream_on(easy *, int milliseconds);
 int64_t easy_fetch(easy *);
+void easy_fetched(easy *);
 void easy_abandon(easy *);
 
 /* infos.c */
@@ -206,6 +213,7 @@ int multi_close(multi *);
 void multi_end(multi *);
 int multi_enter(multi *);
 void multi_leave(multi *);
+int multi_forked(const multi *);
 int multi_add(multi *, easy *);
 int multi_remove(multi *, easy *);
 int multi_perform(multi *, int *running);
@@ -213,7 +221,6 @@ int multi_poll(multi *, struct curl_waitfd *, unsigned count, int milliseconds, 
 int multi_wait(multi *, struct curl_waitfd *, unsigned count, int milliseconds, int *ready);
 int multi_wakeup(multi *);
 int multi_waitfds(multi *, struct curl_waitfd *, unsigned room, unsigned *count);
-int multi_forked(const multi *);
 int multi_timeout(multi *, long *milliseconds);
 int multi_fdset(multi *, int *fds, int room, int *count);
 int multi_socket_action(multi *, curl_socket_t, int events, int *running);
@@ -224,6 +231,7 @@ int multi_set_callback(multi *, CURLMoption, int present);
 int multi_get_offt(multi *, CURLMinfo_offt, curl_off_t *);
 int multi_notify(multi *, unsigned notification, int enable);
 int multi_info_read(multi *);
+void multi_results_taken(multi *);
 
 /* classic.c */
 int easy_call_back(easy *, int option, int gathers);

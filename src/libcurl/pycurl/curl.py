@@ -42,6 +42,8 @@ _reset = lib.easy_reset
 _perform = lib.easy_perform
 _continue = lib.easy_continue
 _fetch = lib.easy_fetch
+_fetched = lib.easy_fetched
+_NO_SIZE = lib.NO_SIZE
 _RUNNING = lib.HANDLE_RUNNING
 _info_number = lib.easy_info_number
 _info_real = lib.easy_info_real
@@ -113,10 +115,15 @@ def set_curlu(curl: Curl, option: Option, url: Any) -> None:
     if url is None:
         unset_by_reset(curl, option)
         return
-    code = lib.easy_set_pointer(curl._handle, option.id, url._handle())
+    curl._enter()
+    try:
+        code = lib.easy_set_pointer(curl._handle, option.id, url._handle())
+        if not code:
+            curl._keep(option.id, url)
+    finally:
+        lib.easy_leave(curl._handle)
     if code:
         raise curl._option_error(code, option, url)
-    curl._keep(option.id, url)
     curl._remember(option, url)
 
 
@@ -274,12 +281,18 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
 
     def duphandle(self) -> Self:
         """A new handle with the same options, callables and attributes."""
-        handle = ffi.new("easy *")
-        if lib.easy_duplicate(self._handle, handle):
-            self._refuse(lib.HANDLE_BUSY if self._handle.curl else lib.HANDLE_CLOSED, "duphandle")
-        twin = super().__new__(type(self))
-        twin._begin(handle)
-        self._copy_to(twin)
+        code = lib.easy_enter_again(self._handle)  # until the twin has pointers of its own
+        if code:
+            self._refuse(code, "duphandle")
+        try:
+            handle = ffi.new("easy *")
+            if lib.easy_duplicate(self._handle, handle):
+                raise MemoryError("curl_easy_duphandle failed")
+            twin = super().__new__(type(self))
+            twin._begin(handle)
+            self._copy_to(twin)
+        finally:
+            lib.easy_leave(self._handle)
         attributes = attributes_of(self)
         attributes_of(twin).update({k: v for k, v in attributes.items() if k not in _OWN})
         return twin
@@ -311,6 +324,11 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
         code = _idle(self._handle)
         if code:
             self._refuse(code, method)
+
+    def _enter(self) -> None:
+        code = lib.easy_enter(self._handle)
+        if code:
+            self._refuse(code, "setopt")
 
     def _refuse(self, code: int, method: str) -> NoReturn:
         raise refused(code, "curl", method)
@@ -630,8 +648,9 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
             size = _fetch(handle)
             if size >= 0:
                 body: bytes = view[:size]
+                _fetched(handle)
                 return body
-            code = handle.answer
+            code = size - _NO_SIZE
             while code == _RUNNING:
                 code = _continue(handle, SLICE)
         except BaseException:
@@ -662,8 +681,11 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
     def errstr_raw(self) -> bytes:
         """The text of the error buffer, in bytes."""
         self._check("errstr")
+        self._enter()  # or somebody else may close it meanwhile
         buffer = self._handle.error
-        return (ffi.string(buffer) if buffer else b"") or self._message.encode()
+        text: bytes = ffi.string(buffer) if buffer else b""
+        lib.easy_leave(self._handle)
+        return text or self._message.encode()
 
     def pause(self, bitmask: int = lib.CURLPAUSE_ALL) -> None:
         """Pause the directions in `bitmask`."""

@@ -328,7 +328,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
         if count < 0:
             self._fail(handle.answer, "info_read", "info_read failed")
         results = iter(_unpack(handle.results, 3 * count))
-        handle.results_count = 0
+        lib.multi_results_taken(handle)
         for number, code, _ in zip(results, results, results, strict=True):
             curl = self._easies.get(number)
             if curl is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock
 from operator import index
 
 from libcurl._native import lib
@@ -10,6 +11,7 @@ from libcurl.url import PARTS, UrlEngine, strerror
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import LockType
     from typing import Any, NoReturn
 
     from typing_extensions import Self
@@ -44,6 +46,9 @@ class CurlUrl(UrlEngine):
     query: Part
     fragment: Part
 
+    #: One thread at a time reads or changes it.
+    _lock: LockType
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Parse a text; a subclass takes arguments of its own."""
         self = super().__new__(cls)
@@ -58,6 +63,22 @@ class CurlUrl(UrlEngine):
     def _parse(self, url: str | bytes | None = None, flags: int = 0) -> None:
         if url is not None:
             self.setpart(lib.CURLUPART_URL, url, flags)
+
+    def _begin(self, curlu: Any = None) -> None:
+        super()._begin(curlu)
+        self._lock = allocate_lock()
+
+    def _copy(self) -> Any:
+        with self._lock:
+            return super()._copy()
+
+    def _get(self, part: int, flags: int = 0) -> bytes | None:
+        with self._lock:
+            return super()._get(part, flags)
+
+    def _set(self, part: int, value: bytes | None, flags: int = 0) -> None:
+        with self._lock:
+            super()._set(part, value, flags)
 
     def _error(self, code: int, part: int) -> Exception:
         return error(code, strerror(code))
