@@ -3,10 +3,12 @@
 #   make test ARGS="-k redirect"                   arguments for pytest
 #   make test JOBS=0                               in one process; most of the time tests wait
 #   make test PYTHON=python3.13 VENV=.venv-3.13    another Python, beside the default one
+#   make test PYTHON=python3.14t VENV=.venv-3.14t TESTS=test-free-threaded    one without a GIL
 
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+TESTS ?= test
 JOBS ?= 4
 URL ?=
 CELL ?=
@@ -21,7 +23,7 @@ help: ## list the targets
 demo: $(VENV)/built ## show the socket callbacks at work (URL=https://... for a server of yours)
 	$(bin)/python examples/demo.py $(URL)
 
-test: $(VENV)/built $(VENV)/apt-test $(VENV)/pip-test ## the test suite, without the long tests
+test: $(VENV)/built $(VENV)/apt-test $(VENV)/pip-$(TESTS) ## the test suite, without the long tests
 	$(bin)/pytest -n $(JOBS) $(ARGS)
 
 conformance: $(VENV)/built $(VENV)/apt-test $(VENV)/apt-packaging ## pycurl's own test suite, against the drop-in

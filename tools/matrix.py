@@ -2,7 +2,7 @@
 
 One wheel is built and installed, not rebuilt, on every CPython from 3.10 that this machine has,
 with the machine's libcurl and with the oldest and the newest supported (tools/libcurls.sh), and in
-chroots of other Debian suites (tools/chroot.sh). PyPy builds its own there.
+chroots of other Debian suites (tools/chroot.sh). PyPy, and a CPython without a GIL, build their own.
 
 A cell is chosen by a part of its name; `list` lists them. In every cell tools/smoke.py runs first,
 then, but for the oldest libcurl, the default tests without those that depend neither on the Python
@@ -150,12 +150,13 @@ class Cell:
             self.machine.run(self.python, "-m", "venv", "--clear", venv)
             self.machine.run(*install, "--upgrade", "pip")
             self.machine.outside(venv / "ready").touch()
-        package: Path = self.machine.project  # PyPy has no stable ABI: it compiles
-        if not self.tag.startswith("pypy"):
+        package: Path = self.machine.project  # without a stable ABI it is compiled there
+        free_threaded = self.tag.startswith("cp") and self.tag.endswith("t")
+        if not (free_threaded or self.tag.startswith("pypy")):
             package = self.machine.venvs / wheel.name
             if self.machine.outside(package) != wheel:
                 shutil.copy(wheel, self.machine.outside(package))
-        self.machine.run(*install, "--group", "test")
+        self.machine.run(*install, "--group", "test-free-threaded" if free_threaded else "test")
         self.machine.run(*pip, "uninstall", "--yes", "libcurl")
         self.machine.run(*install, package)
         return venv / "bin"
@@ -191,15 +192,21 @@ def cells() -> Iterator[Cell]:
 
 
 def interpreters() -> Iterator[tuple[str, str]]:
-    """Every CPython from 3.10: of each version the first of this one, PATH's and pyenv's."""
+    """Every CPython from 3.10: of each version the first of this one, PATH's and pyenv's.
+
+    Without a GIL from 3.14, which is the oldest that cffi supports.
+    """
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     found = [sys.executable]
     for minor in range(10, 20):
-        found += [path] if (path := shutil.which(f"python3.{minor}")) else []
+        for name in (f"python3.{minor}", f"python3.{minor}t"):
+            found += [path] if (path := shutil.which(name)) else []
         found += [str(path) for path in sorted(pyenv.glob(f"3.{minor}.*/bin/python3"))]
     question = (
         "import sys, ensurepip, venv; assert sys.implementation.name == 'cpython';"
-        "assert sys.version_info >= (3, 10); print('cp%d%d' % sys.version_info[:2])"
+        "t = 't' if 't' in sys.abiflags else '';"
+        "assert sys.version_info >= ((3, 14) if t else (3, 10));"
+        "print('cp%d%d' % sys.version_info[:2] + t)"
     )
     versions: dict[str, str] = {}
     for python in found:

@@ -6,7 +6,11 @@ import ast
 import pathlib
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
+from typing import Any
+
+import pytest
 
 import libcurl
 
@@ -124,3 +128,17 @@ def test_import_brings_in_nothing_that_it_does_not_need() -> None:
     others = {"__future__", "_cffi_backend", "atexit", "_operator", "_weakref", "cpyext"}
     assert brought - own <= others
     assert own.isdisjoint(f"libcurl.{name}" for name in ON_USE)
+
+
+@pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python always has a GIL"
+)
+def test_the_gil_stays_off(script: Any) -> None:
+    code = """
+        import sys
+        import libcurl, libcurl.aio, libcurl.pycurl, libcurl.raw, libcurl.sockets
+
+        libcurl.Easy().close()
+        print(sys._is_gil_enabled())
+    """
+    assert script(code, env={"PYTHON_GIL": ""}) == "False\n"
