@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from libcurl.sockets.tool import Set
 
 _add = lib.multi_add
+_added = lib.multi_added
 _taken = lib.multi_results_taken
 _unpack = ffi.unpack
 
@@ -253,6 +254,7 @@ class MultiEngine:
         easy._multi = self
         easy._body = None
         self._easies[easy._id] = easy
+        _added(self._handle)
         if self._exception is not None or connections.interruptions:
             self._after(0)
 

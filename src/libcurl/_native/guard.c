@@ -73,7 +73,7 @@ void guard_shown(guard *inside)
   }
 }
 
-/* Whether another thread is inside. */
+/* Whether this thread is not inside: another may be, or none. */
 int guard_elsewhere(const guard *inside)
 {
   return __atomic_load_n(&inside->thread, __ATOMIC_RELAXED) != &this_thread;
@@ -81,6 +81,12 @@ int guard_elsewhere(const guard *inside)
 
 /* Whether this thread is. */
 int easy_inside(const easy *e) { return !guard_elsewhere(&e->inside); }
+
+/* Whether another thread is inside, and at work. */
+int guard_busy(const guard *inside)
+{
+  return __atomic_load_n(&inside->thread, __ATOMIC_ACQUIRE) && guard_elsewhere(inside) && !inside->shown;
+}
 
 void guard_leave(guard *inside)
 {

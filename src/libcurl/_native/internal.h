@@ -20,6 +20,7 @@ void guard_init(guard *);
 int guard_forked(const guard *);
 int guard_enter(guard *);
 int guard_elsewhere(const guard *);
+int guard_busy(const guard *);
 void guard_leave(guard *);
 int easy_enter_as_it_is(easy *);
 int easy_enter_to_perform(easy *);

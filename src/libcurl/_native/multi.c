@@ -110,10 +110,15 @@ int multi_close(multi *m)
   return CURLM_OK;
 }
 
-/* The backstop: nothing of Python is left to call. */
+/* The backstop: nothing of Python is left to call. Another thread can be inside on behalf of an easy,
+ * for a moment; one that was kept from leaving (easy_end) is not waited for. */
 void multi_end(multi *m)
 {
-  m->inside.thread = NULL; /* as easy_end */
+  double until = milliseconds_now() + 1000;
+
+  while(m->curlm && !guard_forked(&m->inside) && guard_busy(&m->inside) && milliseconds_now() < until)
+    sched_yield();
+  m->inside.thread = NULL;
   m->inside.depth = 0;
   m->inside.shown = 0;
   m->failed = 1;
@@ -182,7 +187,8 @@ static int refused(multi *m, int answer)
   return 0;
 }
 
-/* curl_multi_add_handle. The private multi of the easy, and its connections, end here. */
+/* curl_multi_add_handle. The private multi of the easy, and its connections, end here. Nobody drives
+ * until Python has noted the easy (multi_added). */
 int multi_add(multi *m, easy *e)
 {
   int code = enter_both(m, e);
@@ -204,9 +210,15 @@ int multi_add(multi *m, easy *e)
     if(!code)
       link_easy(m, e);
   }
-  leave_both(m, e);
+  guard_leave(&e->inside);
+  if(code)
+    multi_leave(m);
+  else
+    guard_show(&m->inside);
   return code;
 }
+
+void multi_added(multi *m) { guard_shown(&m->inside); }
 
 /* curl_multi_remove_handle, which libcurl refuses in most callbacks. */
 int multi_remove(multi *m, easy *e)

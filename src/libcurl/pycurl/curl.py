@@ -200,7 +200,8 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
     @property
     def _multi(self) -> Any:
         """The multi that it is in: kept alive by others only."""
-        return self._joined and self._joined()
+        joined = self._joined
+        return joined and joined()
 
     @_multi.setter
     def _multi(self, multi: Any) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
