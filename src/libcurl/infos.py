@@ -58,7 +58,7 @@ def getinfo_raw(easy: Engine, info: int | str) -> Any:
     kind = code_of_info & _TYPES
     if kind == _STRING:
         return _string(easy, code_of_info)
-    code = lib.easy_enter(handle)  # nobody else finds anything until this is read
+    code = lib.easy_enter_to_look(handle)  # nobody else finds anything until this is read
     if not code:
         try:
             code = lib.easy_getinfo(handle, code_of_info)
