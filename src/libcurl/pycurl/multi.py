@@ -33,6 +33,7 @@ _OPTIONS = frozenset(value for name, value in OWNED["CurlMulti"].items() if name
 _YEAR = 365 * 24 * 60 * 60
 _PASSED = lib.HANDLE_RUNNING
 _take_in = lib.multi_take_in
+_added = lib.multi_added
 _set_joined = Curl.__dict__["_joined"].__set__
 _unpack = ffi.unpack
 _let_go = lib.multi_let_go
@@ -275,6 +276,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
             self._moved_in(curl)
         _set_joined(curl, ref(self))
         self._easies[abs(number)] = curl
+        _added(self._handle)
         if number < 0 or interruptions:
             self._after(0)
 
