@@ -234,7 +234,7 @@ def _save_to(handle: Any, file: Any) -> int:
         handle._set_callback(writefunction, count)
     try:
         handle.perform()
-        return counted if write is not None else int(handle._handle.written)
+        return counted if write is not None else int(handle._handle.files.written)
     finally:
         if not handle.closed:
             if replaced is not None:

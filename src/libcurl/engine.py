@@ -270,7 +270,8 @@ class Engine(Settings):
 
     def _collects(self) -> bool:
         """Whether the body is collected in memory, for want of anywhere else to go."""
-        return not (hasattr(self._functions, "_writefunction") or self._handle.sink)
+        files = self._handle.files
+        return not (hasattr(self._functions, "_writefunction") or (files and files.sink))
 
     def _peek_body(self) -> bytes:
         """What has been collected so far."""
@@ -354,8 +355,9 @@ class Engine(Settings):
         if code in REFUSALS:
             return refusal(code, self._kind)
         handle = self._handle
-        if handle.file_error:
-            return OSError(handle.file_error, os.strerror(handle.file_error))
+        files = handle.files
+        if files and files.error:
+            return OSError(files.error, os.strerror(files.error))
         message = ""
         errno = 0
         if not lib.easy_enter_again(handle):  # or somebody else may have closed it meanwhile

@@ -10,7 +10,7 @@ static size_t on_write(char *data, size_t size, size_t count, void *p)
   easy *e = p;
 
   size *= count;
-  if(e->stopped || (e->line_count && !deliver(e)))
+  if(e->stopped || (e->lines && e->lines->count && !deliver(e)))
     return CURL_WRITEFUNC_ERROR;
   if(!e->writes) /* unset by itself, and libcurl has more of what it had in hand */
     return write_without(e, data, size);

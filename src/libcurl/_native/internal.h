@@ -107,11 +107,18 @@ CURLMcode connected_perform(CURLM *, int *running);
 CURLMcode connected_action(CURLM *, curl_socket_t, int events, int *running);
 void connected_forget(curl_socket_t);
 
+/* Header lines, and how long each is. */
+struct lines {
+  buffer text;
+  size_t *sizes;
+  size_t count, room;
+};
+
 /* Before Python is entered: whether the transfer is to go on, with all delivered that was gathered. */
 static inline int ready(easy *e)
 {
   e->touched = 1;
-  return e->line_count || (e->gathers && e->body.size) ? deliver(e) : !e->stopped;
+  return (e->lines && e->lines->count) || (e->gathers && e->body.size) ? deliver(e) : !e->stopped;
 }
 
 #endif

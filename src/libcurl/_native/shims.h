@@ -15,10 +15,10 @@ enum refusal {
 /* Who is inside a handle. A handle is used by one thread at a time; the same thread may enter again
  * (a callback that calls setopt). */
 typedef struct guard {
-  void *thread;        /* identifies the thread inside, NULL for none */
-  unsigned depth;      /* how often it has entered */
-  unsigned generation; /* the process it was made in, counted in forks */
-  _Bool shown;         /* one of these is for Python to look at what was found */
+  void *thread;         /* identifies the thread inside, NULL for none */
+  unsigned generation;  /* the process it was made in, counted in forks */
+  unsigned short depth; /* how often it has entered */
+  _Bool shown;          /* one of these is for Python to look at what was found */
 } guard;
 
 /* A growing run of bytes. */
@@ -27,6 +27,16 @@ typedef struct buffer {
   size_t size; /* bytes in use */
   size_t room; /* bytes allocated */
 } buffer;
+
+/* Where a body goes, and where an upload comes from, when that is no callback. */
+typedef struct files {
+  int sink;                /* a file, 0 for none */
+  int source;              /* a file, 0 for none */
+  const char *memory;      /* what is uploaded, where there is no file */
+  int64_t begin, size, at; /* of the source */
+  int64_t written;         /* to the sink, by all transfers */
+  int error;               /* errno of either file */
+} files;
 
 /* What easy_fetch has room for without ado. */
 enum { FIRST_ROOM = 16384 };
@@ -94,16 +104,9 @@ typedef struct easy {
   int maxconnects;   /* as set: the private multi needs it, 0 for libcurl's default */
   buffer body;       /* what was received, where there is no write callback */
   size_t body_most;  /* in a multi: pause when there is more than this, 0 for never */
-  buffer lines;      /* header lines that Python has yet to hear of, and where each ends */
-  size_t *line_sizes;
-  size_t line_count, line_room;
+  struct lines *lines; /* of headers, that Python has yet to hear of; made by the first one */
   struct easy *pending_next; /* in the multi: the next easy with something to deliver */
-  int64_t written;   /* to the sink, by all transfers */
-  const char *source_data; /* what is uploaded: memory, or where NULL a file */
-  int64_t source_begin, source_size, source_at;
-  int source_fd;     /* 0 for none */
-  int sink;          /* the file that the body goes to, 0 for none */
-  int file_error;    /* errno of either file */
+  files *files;      /* NULL for none */
   unsigned transfers; /* how many have begun */
   unsigned waits;    /* in a multi: its `drives` when it was added, until which nothing happens */
   unsigned char stage; /* of a plan: what is set, and what is put off (plan.c) */

@@ -108,11 +108,11 @@ void sinks_begin(easy *e)
     e->body.data = e->first;
     e->body.room = FIRST_ROOM;
   }
-  e->lines.size = 0;
-  e->line_count = 0;
+  if(e->lines)
+    e->lines->text.size = e->lines->count = 0;
+  if(e->files)
+    e->files->at = e->files->error = 0;
   e->paused = e->refused = e->touched = 0;
-  e->source_at = 0;
-  e->file_error = 0;
 }
 
 void sinks_free(easy *e)
@@ -120,12 +120,16 @@ void sinks_free(easy *e)
   e->body.size = 0;
   give_back(e);
   buffer_free(e, &e->body);
-  buffer_free(e, &e->lines);
-  free(e->line_sizes);
-  e->line_sizes = NULL;
-  e->line_room = 0;
+  if(e->lines) {
+    free(e->lines->text.data);
+    free(e->lines->sizes);
+    free(e->lines);
+    e->lines = NULL;
+  }
   sink_close(e);
   source_close(e);
+  free(e->files);
+  e->files = NULL;
 }
 
 /* Python has what it wants of the body; inside the easy, which is left. */
@@ -192,20 +196,26 @@ size_t gather_body(easy *e, char *data, size_t size)
 /* CURLOPT_HEADERFUNCTION: lines, until the empty one that ends a block. */
 size_t gather_line(easy *e, char *data, size_t size)
 {
-  if(!e->line_count && e->gathers && e->body.size && !deliver(e)) /* of trailers */
+  struct lines *lines = e->lines;
+
+  if(!lines)
+    lines = e->lines = calloc(1, sizeof(*lines));
+  if(!lines)
     return CURL_WRITEFUNC_ERROR;
-  if(e->line_count == e->line_room) {
-    size_t room = e->line_room ? 2 * e->line_room : 32;
-    size_t *sizes = realloc(e->line_sizes, room * sizeof(*sizes));
+  if(!lines->count && e->gathers && e->body.size && !deliver(e)) /* of trailers */
+    return CURL_WRITEFUNC_ERROR;
+  if(lines->count == lines->room) {
+    size_t room = lines->room ? 2 * lines->room : 32;
+    size_t *sizes = realloc(lines->sizes, room * sizeof(*sizes));
 
     if(!sizes)
       return CURL_WRITEFUNC_ERROR;
-    e->line_sizes = sizes;
-    e->line_room = room;
+    lines->sizes = sizes;
+    lines->room = room;
   }
-  if(!append(e, &e->lines, data, size))
+  if(!append(e, &lines->text, data, size))
     return CURL_WRITEFUNC_ERROR;
-  e->line_sizes[e->line_count++] = size;
+  lines->sizes[lines->count++] = size;
   multi_note(e);
   if(size && (*data == '\r' || *data == '\n') && !deliver(e))
     return CURL_WRITEFUNC_ERROR;
@@ -216,15 +226,16 @@ size_t gather_line(easy *e, char *data, size_t size)
  * transfer, as if it had been given it when it came. */
 int deliver(easy *e)
 {
+  struct lines *lines = e->lines;
   int done = 1;
 
   e->touched = 1;
-  if(e->line_count && !e->stopped) {
-    size_t count = e->line_count;
+  if(lines && lines->count && !e->stopped) {
+    size_t count = lines->count;
 
-    e->line_count = 0;
-    done = python_headers(e->id, e->lines.data, e->lines.size, e->line_sizes, count) == 0;
-    e->lines.size = 0;
+    lines->count = 0;
+    done = python_headers(e->id, lines->text.data, lines->text.size, lines->sizes, count) == 0;
+    lines->text.size = 0;
   }
   if(done && e->gathers && e->body.size && !e->stopped) {
     size_t size = e->body.size;
@@ -248,12 +259,25 @@ static void close_file(int *fd)
 }
 
 /* A callback, or nothing, takes the place of the file. */
-void sink_close(easy *e) { close_file(&e->sink); }
+void sink_close(easy *e)
+{
+  if(e->files)
+    close_file(&e->files->sink);
+}
 
 void source_close(easy *e)
 {
-  close_file(&e->source_fd);
-  e->source_data = NULL;
+  if(e->files) {
+    close_file(&e->files->source);
+    e->files->memory = NULL;
+  }
+}
+
+static files *files_of(easy *e)
+{
+  if(!e->files)
+    e->files = calloc(1, sizeof(*e->files));
+  return e->files;
 }
 
 static int own_file(int *own, int fd)
@@ -281,17 +305,17 @@ static size_t to_file(char *data, size_t size, size_t count, void *p)
       return CURL_WRITEFUNC_ERROR;
   }
   while(left) {
-    ssize_t done = write(e->sink, data, left);
+    ssize_t done = write(e->files->sink, data, left);
 
     if(done < 0 && errno == EINTR)
       continue;
     if(done < 0) {
-      e->file_error = errno;
+      e->files->error = errno;
       return CURL_WRITEFUNC_ERROR;
     }
     data += done;
     left -= (size_t)done;
-    e->written += done;
+    e->files->written += done;
   }
   return size * count;
 }
@@ -299,7 +323,7 @@ static size_t to_file(char *data, size_t size, size_t count, void *p)
 /* For a write callback that is not there any more: what libcurl has in its place. */
 size_t write_without(easy *e, char *data, size_t size)
 {
-  if(e->sink)
+  if(e->files && e->files->sink)
     return to_file(data, 1, size, e);
   return e->agent ? fwrite(data, 1, size, stdout) : collect(data, 1, size, e);
 }
@@ -311,12 +335,13 @@ int easy_set_sink(easy *e, int fd)
 
   if(code)
     return code;
-  code = own_file(&e->sink, fd);
+  code = files_of(e) ? own_file(&e->files->sink, fd) : CURLE_OUT_OF_MEMORY;
   if(!code)
     code = curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, e);
   if(!code)
     code = curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, to_file);
-  e->written = 0;
+  if(!code)
+    e->files->written = 0;
   easy_leave(e);
   return code;
 }
@@ -335,44 +360,45 @@ size_t read_nothing(char *to, size_t size, size_t count, void *p)
 static size_t from_source(char *to, size_t size, size_t count, void *p)
 {
   easy *e = p;
+  files *from = e->files;
   size_t most = size * count;
-  curl_off_t left = e->source_size - e->source_at;
+  curl_off_t left = from->size - from->at;
   ssize_t done;
 
   if(e->stopped)
     return CURL_READFUNC_ABORT;
-  if(e->source_data) {
+  if(from->memory) {
     if(left < (curl_off_t)most)
       most = left > 0 ? (size_t)left : 0;
-    memcpy(to, e->source_data + e->source_at, most);
-    e->source_at += (curl_off_t)most;
+    memcpy(to, from->memory + from->at, most);
+    from->at += (curl_off_t)most;
     return most;
   }
   do
-    done = pread(e->source_fd, to, most, e->source_begin + e->source_at);
+    done = pread(from->source, to, most, from->begin + from->at);
   while(done < 0 && errno == EINTR);
   if(done < 0) {
-    e->file_error = errno;
+    from->error = errno;
     return CURL_READFUNC_ABORT;
   }
   if(!done && left > 0)
     return CURL_READFUNC_ABORT; /* the file has shrunk: the server would wait for the rest */
-  e->source_at += done;
+  from->at += done;
   return (size_t)done;
 }
 
 /* CURLOPT_SEEKFUNCTION for the same. */
 static int seek_source(void *p, curl_off_t offset, int origin)
 {
-  easy *e = p;
+  files *from = ((easy *)p)->files;
 
   if(origin == SEEK_CUR)
-    offset += e->source_at;
+    offset += from->at;
   else if(origin == SEEK_END)
-    offset += e->source_size;
-  if(offset < 0 || offset > e->source_size)
+    offset += from->size;
+  if(offset < 0 || offset > from->size)
     return CURL_SEEKFUNC_FAIL;
-  e->source_at = offset;
+  from->at = offset;
   return CURL_SEEKFUNC_OK;
 }
 
@@ -383,14 +409,17 @@ int easy_set_source(easy *e, const char *data, int fd, curl_off_t begin, curl_of
 
   if(code)
     return code;
-  if(!data)
-    code = own_file(&e->source_fd, fd);
-  e->source_data = data;
-  e->source_begin = begin;
-  e->source_size = size;
-  e->source_at = 0;
-  if(!code)
+  if(!files_of(e))
+    code = CURLE_OUT_OF_MEMORY;
+  else if(!data)
+    code = own_file(&e->files->source, fd);
+  if(!code) {
+    e->files->memory = data;
+    e->files->begin = begin;
+    e->files->size = size;
+    e->files->at = 0;
     code = curl_easy_setopt(e->curl, CURLOPT_READDATA, e);
+  }
   if(!code)
     code = curl_easy_setopt(e->curl, CURLOPT_READFUNCTION, from_source);
   if(!code)
