@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from libcurl.sockets.tool import Set
 
 _add = lib.multi_add
-_added = lib.multi_added
 _taken = lib.multi_results_taken
 _unpack = ffi.unpack
 
@@ -246,6 +245,8 @@ class MultiEngine:
         plain = easy._view is not None and self._sockets is None
         if not plain:
             self._prepare(easy)
+        # Whoever drives must know it as soon as C does, whatever interrupts this.
+        self._easies[easy._id] = easy
         code = _add(self._handle, easy._handle)
         if code:
             self._refuse(easy, code)
@@ -253,8 +254,6 @@ class MultiEngine:
             self._moved_in(easy)
         easy._multi = self
         easy._body = None
-        self._easies[easy._id] = easy
-        _added(self._handle)
         if self._exception is not None or connections.interruptions:
             self._after(0)
 
@@ -280,6 +279,8 @@ class MultiEngine:
 
     def _refuse(self, easy: Engine, code: int) -> None:
         """It could not be added."""
+        if easy._handle.joined != self._handle:
+            self._easies.pop(easy._id, None)
         if code == lib.CURLM_ADDED_ALREADY:
             where = "this multi" if easy._multi is self else "use"
             raise self._make_error(code, f"the easy handle is in {where} already")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -124,6 +125,8 @@ def run(python: Path, folder: Path, arguments: list[str]) -> dict[str, str]:
 def main(arguments: list[str]) -> int:
     """Run, compare with excused.txt, tell."""
     CACHE.mkdir(parents=True, exist_ok=True)
+    # A shell that starts something in the background has it ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from libcurl.raw import LOADED
 
     outcomes = run(make_venv(), fetch_tests(), arguments)

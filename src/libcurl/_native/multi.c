@@ -187,8 +187,7 @@ static int refused(multi *m, int answer)
   return 0;
 }
 
-/* curl_multi_add_handle. The private multi of the easy, and its connections, end here. Nobody drives
- * until Python has noted the easy (multi_added). */
+/* curl_multi_add_handle. The private multi of the easy, and its connections, end here. */
 int multi_add(multi *m, easy *e)
 {
   int code = enter_both(m, e);
@@ -210,15 +209,9 @@ int multi_add(multi *m, easy *e)
     if(!code)
       link_easy(m, e);
   }
-  guard_leave(&e->inside);
-  if(code)
-    multi_leave(m);
-  else
-    guard_show(&m->inside);
+  leave_both(m, e);
   return code;
 }
-
-void multi_added(multi *m) { guard_shown(&m->inside); }
 
 /* curl_multi_remove_handle, which libcurl refuses in most callbacks. */
 int multi_remove(multi *m, easy *e)

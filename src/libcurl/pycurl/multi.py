@@ -33,7 +33,6 @@ _OPTIONS = frozenset(value for name, value in OWNED["CurlMulti"].items() if name
 _YEAR = 365 * 24 * 60 * 60
 _PASSED = lib.HANDLE_RUNNING
 _take_in = lib.multi_take_in
-_added = lib.multi_added
 _set_joined = Curl.__dict__["_joined"].__set__
 _unpack = ffi.unpack
 _let_go = lib.multi_let_go
@@ -258,8 +257,14 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
 
     def add_handle(self, curl: Curl) -> None:
         """Add a handle, which is kept alive."""
-        number = _take_in(self._handle, curl._handle) if isinstance(curl, Curl) else 0
+        number = 0
+        if isinstance(curl, Curl):
+            # Whoever drives must know it as soon as C does, whatever interrupts this.
+            self._easies[curl._handle.id] = curl
+            number = _take_in(self._handle, curl._handle)
         if not number:
+            if isinstance(curl, Curl) and curl._handle.joined != self._handle:
+                self._easies.pop(curl._handle.id, None)
             self._check_handle(curl, "add_handle")
             if curl.closed:
                 raise error("curl object already closed")
@@ -275,8 +280,6 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
         if curl._cache is not None:
             self._moved_in(curl)
         _set_joined(curl, ref(self))
-        self._easies[abs(number)] = curl
-        _added(self._handle)
         if number < 0 or interruptions:
             self._after(0)
 
