@@ -186,8 +186,9 @@ class Engine(Settings):
         Hook; `where` is the option in short: "write", "sockopt".
         """
         self._handle.stopped = True
-        if self._multi is not None:
-            self._multi._halt(self)
+        multi = self._multi
+        if multi is not None:
+            multi._halt(self)
         if self._exception is None:
             self._exception = exception
         else:
@@ -195,8 +196,9 @@ class Engine(Settings):
 
     def _refused(self) -> None:
         """A callback has refused what was gathered for it: the transfer ends with the call in progress."""
-        if self._multi is not None:
-            self._multi._halt(self)
+        multi = self._multi
+        if multi is not None:
+            multi._halt(self)
 
     def _closer_failed(self, exception: BaseException) -> bool:
         """A closer that was set here has raised: whether a call of this very handle will raise it."""
@@ -412,12 +414,13 @@ class Engine(Settings):
 
     def _caches(self) -> list[ConnectionCache]:
         """The caches that this handle's connections may live in."""
-        caches = [] if self._cache is None else [self._cache]
-        if self._multi is not None:
-            caches.append(self._multi._cache)
-        if self._share is not None:
-            caches.append(self._share._cache)
-        return caches
+        multi, share = self._multi, self._share  # which another thread may take away
+        caches = (
+            self._cache,
+            None if multi is None else multi._cache,
+            None if share is None else share._cache,
+        )
+        return [cache for cache in caches if cache is not None]
 
     def _joins(self, cache: ConnectionCache) -> None:
         """From now on connections made with the current closer may live in `cache`."""

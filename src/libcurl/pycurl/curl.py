@@ -300,12 +300,10 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
 
     def reset(self) -> None:
         """All options back to the defaults. Connections, cookies and the share stay."""
-        if _reset(self._handle):
+        if self._busy or self._kept is not None or _reset(self._handle):
             self._check("reset")
             self._reset()
         self._values.clear()
-        if self._busy or self._kept is not None:
-            self._let_go()
 
     def _let_go(self) -> None:
         if self._callbacks:
