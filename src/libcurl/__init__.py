@@ -24,6 +24,10 @@ from libcurl.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from libcurl import aio as aio
+    from libcurl import constants as constants
+    from libcurl import pycurl as pycurl
+    from libcurl import sockets as sockets
     from libcurl.address import Address as Address
     from libcurl.constants import *  # noqa: F403
     from libcurl.cookies import Cookie as Cookie
@@ -92,16 +96,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    from importlib import import_module
+if not TYPE_CHECKING:  # there, what is imported above is all there is
 
-    if name in _MODULES:
-        return import_module(f"libcurl.{name}")
-    module = import_module(f"libcurl.{_LATER.get(name, 'constants')}")
-    if name.startswith("_") or not hasattr(module, name):
-        raise AttributeError(f"module 'libcurl' has no attribute {name!r}")
-    value = globals()[name] = getattr(module, name)
-    return value
+    def __getattr__(name):
+        from importlib import import_module
+
+        if name in _MODULES:
+            return import_module(f"libcurl.{name}")
+        module = import_module(f"libcurl.{_LATER.get(name, 'constants')}")
+        if name.startswith("_") or not hasattr(module, name):
+            raise AttributeError(f"module 'libcurl' has no attribute {name!r}")
+        value = globals()[name] = getattr(module, name)
+        return value
 
 
 def __dir__() -> list[str]:

@@ -312,9 +312,8 @@ class _Driven(Multi):
         running = self.running
         if self._given is not None:
             self._recall()
-        given = self._given = iter(self._done)
-        self._done = []
-        for easy, error in given:
+        self._given, self._done = iter(self._done), []
+        for easy, error in self._given:
             ending = running.pop(easy._id, None)
             if easy._multi is self:
                 with suppress(Exception):  # where the multi has failed, it may be beyond that

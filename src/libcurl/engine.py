@@ -366,8 +366,9 @@ class Engine(Settings):
             if handle.error and code != lib.CURLE_RECURSIVE_API_CALL:
                 message = ffi.string(handle.error).decode("utf-8", "replace").rstrip()
                 handle.error[0] = b"\0"  # told once
-            if not lib.easy_getinfo(handle, lib.CURLINFO_OS_ERRNO):
-                errno = handle.info.number
+            found = ffi.new("found *")
+            if not lib.easy_getinfo(handle, lib.CURLINFO_OS_ERRNO, found):
+                errno = found.number
             lib.easy_leave(handle)
         error = self._make_error(code, message, errno)
         return error if self._sockets is None else self._sockets.error(code, error)

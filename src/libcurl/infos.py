@@ -47,6 +47,10 @@ def number(info: int | str) -> int:
     return found
 
 
+#: Memory to find infos in: one for each who asks meanwhile.
+_spare: list[Any] = []
+
+
 def getinfo_raw(easy: Engine, info: int | str) -> Any:
     """The value of an info, strings as bytes."""
     code_of_info = number(info)
@@ -58,14 +62,19 @@ def getinfo_raw(easy: Engine, info: int | str) -> Any:
     kind = code_of_info & _TYPES
     if kind == _STRING:
         return _string(easy, code_of_info)
-    code = lib.easy_enter_to_look(handle)  # nobody else finds anything until this is read
+    code = lib.easy_enter_to_look(handle)  # what is found may belong to the handle
     if not code:
         try:
-            code = lib.easy_getinfo(handle, code_of_info)
+            found = _spare.pop()
+        except IndexError:
+            found = ffi.new("found *")
+        try:
+            code = lib.easy_getinfo(handle, code_of_info, found)
             if not code:
-                return _value(handle.info, kind, code_of_info)
+                return _value(found, kind, code_of_info)
         finally:
             lib.easy_leave(handle)
+            _spare.append(found)
     raise _error(easy, code, code_of_info)
 
 
@@ -78,7 +87,7 @@ def _value(found: Any, kind: int, info: int) -> Any:
     if kind == _DOUBLE:
         return found.real
     if kind == _SOCKET:
-        return ffi.cast("curl_socket_t *", ffi.addressof(found))[0]
+        return ffi.cast("curl_socket_t *", found)[0]
     return _pointer(info, found.pointer)
 
 

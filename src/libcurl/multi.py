@@ -186,15 +186,14 @@ class Multi(MultiEngine):
         self._recall()
         while self._easies or self._done:
             self._results(SLICE)
-            given = self._given = iter(self._done)
-            self._done = []
-            yield from given  # type: ignore[misc]
+            # In one line, between the parts of which no interrupt comes.
+            self._given, self._done = iter(self._done), []
+            yield from self._given  # type: ignore[misc]
 
     def _recall(self) -> None:
         """What a run that was left in the middle has not handed over is for the next."""
-        given, self._given = self._given, None
-        if given is not None:
-            self._done = [*given, *self._done]
+        if self._given is not None:
+            self._done, self._given = [*self._given, *self._done], None
 
     def step(self) -> list[Result]:
         """Do all that is ready, without waiting; return what has finished as (easy, error).

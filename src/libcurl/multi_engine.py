@@ -281,6 +281,8 @@ class MultiEngine:
         """It could not be added."""
         if easy._handle.joined != self._handle:
             self._easies.pop(easy._id, None)
+        elif easy._multi is None:
+            return  # it was: an interrupt has kept Python from noting it
         if code == lib.CURLM_ADDED_ALREADY:
             where = "this multi" if easy._multi is self else "use"
             raise self._make_error(code, f"the easy handle is in {where} already")
@@ -290,9 +292,9 @@ class MultiEngine:
     def _take_out(self, easy: Engine) -> None:
         """curl_multi_remove_handle."""
         code = lib.multi_remove(self._handle, easy._handle)
-        if code:
+        if code and easy._handle.joined:
             raise self._error(code)
-        self._forget(easy)
+        self._forget(easy)  # finished perhaps, which an interrupt has kept Python from hearing
 
     def _forget(self, easy: Engine) -> None:
         """The easy has left."""

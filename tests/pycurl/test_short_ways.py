@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from base64 import b64encode
 from io import BytesIO
 from typing import Any
 
@@ -175,3 +176,43 @@ def test_ctrl_c_ends_a_wait_of_a_multi(curl: Any, http: Any, wait: str) -> None:
         with pytest.raises(KeyboardInterrupt):
             getattr(multi, wait)(20)
         assert time.monotonic() - begin < 2
+
+
+def test_the_last_of_two_options_that_say_the_same_stays_the_last(curl: Any, http: Any) -> None:
+    pycurl.Curl().setopt(pycurl.USERPWD, "x:y")  # from now on the short way
+    curl.setopt(pycurl.USERPWD, "x:y")
+    curl.setopt(pycurl.USERNAME, "guest")
+    curl.setopt(pycurl.USERPWD, "admin:secret")
+    curl.setopt(pycurl.PROTOCOLS, 1 << 1)
+    curl.setopt(pycurl.PROTOCOLS_STR, "http")
+    curl.setopt(pycurl.TIMEOUT, 5)
+    curl.unsetopt(pycurl.TIMEOUT)  # sets all others again
+    curl.perform()
+    (request,) = http.requests
+    assert dict(request.headers)["Authorization"] == "Basic " + b64encode(b"admin:secret").decode()
+
+
+def test_a_write_callback_that_was_reset_is_not_called_after_a_body_was_fetched(curl: Any) -> None:
+    curl.setopt(pycurl.WRITEFUNCTION, lambda data: None)
+    url = curl.getinfo(pycurl.EFFECTIVE_URL)
+    curl.reset()
+    curl.setopt(pycurl.URL, url)
+    assert curl.perform_rb()
+    curl.setopt(pycurl.NOBODY, True)
+    curl.perform()
+
+
+def test_what_is_callable_is_no_file_the_second_time_either(curl: Any) -> None:
+    class Both(BytesIO):
+        def __call__(self, data: bytes) -> None:
+            pass
+
+    curl.setopt(pycurl.WRITEDATA, BytesIO())
+    for _ in range(2):
+        with pytest.raises(TypeError):
+            curl.setopt(pycurl.WRITEDATA, Both())
+
+
+def test_a_file_is_no_list(curl: Any) -> None:
+    with pytest.raises(TypeError):
+        curl.setopt(pycurl.HTTPHEADER, BytesIO())

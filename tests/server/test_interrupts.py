@@ -286,3 +286,54 @@ def test_waiting_costs_no_processor(http: Any) -> None:
         easy.perform()
         after = os.times()
     assert after.user + after.system - before.user - before.system < 0.15
+
+
+@pytest.mark.parametrize("ask", ["COOKIELIST", "RESPONSE_CODE", "EFFECTIVE_URL"])
+@pytest.mark.parametrize("face", ["native", "drop-in"])
+def test_a_signal_handler_may_ask_for_infos_while_infos_are_asked_for(
+    http: Any, script: Any, face: str, ask: str
+) -> None:
+    run(
+        script,
+        """
+face, ask = sys.argv[2:]
+if face == "native":
+    one, other = (libcurl.Easy(url=url + path, cookiefile="") for path in ("/", "/bytes/10"))
+    one.set(cookielist="Set-Cookie: a=b; domain=x.y")
+    other.set(cookielist="Set-Cookie: c=d; domain=x.y")
+    for easy in (one, other):
+        easy.fetch()
+    infos = [getattr(libcurl.Info, name) for name in ("TOTAL_TIME", ask)]
+    wanted = getattr(libcurl.Info, ask)
+else:
+    from libcurl import pycurl
+    one, other = pycurl.Curl(), pycurl.Curl()
+    for curl, path, cookie in ((one, "/", "a=b"), (other, "/bytes/10", "c=d")):
+        curl.setopt(pycurl.URL, url + path)
+        curl.setopt(pycurl.COOKIELIST, f"Set-Cookie: {cookie}; domain=x.y")
+        curl.perform_rb()
+    wanted = getattr(pycurl, "INFO_COOKIELIST" if ask == "COOKIELIST" else ask)
+    infos = [pycurl.TOTAL_TIME, wanted]
+
+def handler(*args):
+    for easy in (one, other):
+        for info in infos:
+            easy.getinfo(info)
+    heard.append(1)
+
+heard = []
+right = one.getinfo(wanted)
+signal.signal(signal.SIGALRM, handler)
+end = time.monotonic() + 0.6
+signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+while time.monotonic() < end:
+    for _ in range(50):
+        found = one.getinfo(wanted)
+        assert found == right, found
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert heard
+""",
+        http.url,
+        face,
+        ask,
+    )

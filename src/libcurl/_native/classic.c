@@ -1,25 +1,29 @@
 /* What the classic face asks for most, each in one call that Python needs no memory for.
  *
- * A multi's answer, where it is none of these numbers, stands in m->answer: libcurl's code, a refusal, or 0
- * where all went well and Python has to look at what callbacks have left for it (then the number is m->found). */
+ * A multi's answer is a number; or, where Python has to look at what callbacks have left for it, -1 minus
+ * the number; or NO_NUMBER and libcurl's code or a refusal. */
 #include "internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static int attend(multi *m, int code)
+/* A classic multi is not used in callbacks of its own. */
+static int idle(multi *m)
 {
-  m->answer = code;
-  return -1;
+  guard_shown(&m->inside); /* an interrupt has kept Python from saying so */
+  return guard_elsewhere(&m->inside);
 }
 
-/* A classic multi is not used in callbacks of its own. */
-static int idle(const multi *m) { return guard_elsewhere(&m->inside); }
-
-static int told(multi *m, int code, int number)
+/* Whether anybody is inside. */
+int multi_in_use(multi *m)
 {
-  m->found = number;
-  return code || m->failed || m->halted ? attend(m, code) : number;
+  guard_shown(&m->inside);
+  return m->inside.depth != 0;
+}
+
+static int64_t told(multi *m, int code, int64_t number)
+{
+  return code ? NO_NUMBER + code : m->failed || m->halted ? -1 - number : number;
 }
 
 /* easy_set_callback, and whether what the write callback is given may be gathered. */
@@ -112,53 +116,27 @@ int easy_notes(easy *e, int64_t *pairs, int room)
   return count;
 }
 
-/* The id of what was added or removed, negative where Python has to look at what callbacks have left for
- * it; 0 where it was refused. */
-static int64_t moved(multi *m, easy *e, int code)
-{
-  m->answer = code;
-  return code ? 0 : m->failed || m->halted ? -(int64_t)e->id : (int64_t)e->id;
-}
-
+/* multi_add and multi_remove: the easy's id. */
 int64_t multi_take_in(multi *m, easy *e)
 {
-  return moved(m, e, idle(m) ? multi_add(m, e) : HANDLE_PERFORMING);
-}
-
-/* What Python has not heard of a transfer is void when its handle is removed, as libcurl's messages are. */
-static void forget_results(multi *m, const easy *e)
-{
-  int64_t *to = m->results, *end = to + 3 * m->results_count;
-
-  for(int64_t *at = to; at < end; at += 3)
-    if(at[0] != (int64_t)e->id) {
-      memmove(to, at, 3 * sizeof(*at));
-      to += 3;
-    }
-  m->results_count = (int)(to - m->results) / 3;
+  return told(m, idle(m) ? multi_add(m, e) : HANDLE_PERFORMING, (int64_t)e->id);
 }
 
 int64_t multi_let_go(multi *m, easy *e)
 {
-  int code = !idle(m) ? HANDLE_PERFORMING : e->joined == m ? multi_remove(m, e) : CURLM_BAD_EASY_HANDLE;
-
-  if(!code && m->results_count && !multi_enter(m)) {
-    forget_results(m, e);
-    multi_leave(m);
-  }
-  return moved(m, e, code);
+  return told(m, idle(m) ? multi_remove(m, e) : HANDLE_PERFORMING, (int64_t)e->id);
 }
 
 /* multi_info_read: how many results there are. */
-int multi_finished(multi *m)
+int64_t multi_finished(multi *m)
 {
   int code = multi_info_read(m);
 
-  return code ? attend(m, code) : m->results_count;
+  return code ? NO_NUMBER + code : m->results_count;
 }
 
 /* multi_perform: how many transfers still run. */
-int multi_drive(multi *m)
+int64_t multi_drive(multi *m)
 {
   int running = 0;
   int code = idle(m) ? multi_perform(m, &running) : HANDLE_PERFORMING;
@@ -167,7 +145,7 @@ int multi_drive(multi *m)
 }
 
 /* multi_socket_action: the same. */
-int multi_act(multi *m, int fd, int events)
+int64_t multi_act(multi *m, int fd, int events)
 {
   int running = 0;
   int code = idle(m) ? multi_socket_action(m, fd, events, &running) : HANDLE_PERFORMING;
@@ -175,19 +153,18 @@ int multi_act(multi *m, int fd, int events)
   return told(m, code, running);
 }
 
-/* multi_timeout: the milliseconds; INT64_MIN where it was refused. */
+/* multi_timeout: the milliseconds, or -1 for no such time. */
 int64_t multi_due(multi *m)
 {
   long milliseconds = -1;
   int code = idle(m) ? multi_timeout(m, &milliseconds) : HANDLE_PERFORMING;
 
-  attend(m, code);
-  return code ? INT64_MIN : milliseconds;
+  return code ? NO_NUMBER + code : milliseconds;
 }
 
-/* multi_wait or multi_poll: how many descriptors are ready; HANDLE_RUNNING when the time has passed without
+/* multi_wait or multi_poll: how many descriptors are ready; TIME_PASSED when the time has passed without
  * any; 0 when there was nothing to wait for so long. */
-int multi_wait_slice(multi *m, int milliseconds, int polls)
+int64_t multi_wait_slice(multi *m, int milliseconds, int polls)
 {
   double until = milliseconds_now() + milliseconds - 1;
   int ready = 0, passed;
@@ -197,5 +174,5 @@ int multi_wait_slice(multi *m, int milliseconds, int polls)
 
   passed = !m->woken && milliseconds_now() >= until;
   m->woken = 0;
-  return told(m, code, ready || !passed ? ready : HANDLE_RUNNING);
+  return told(m, code, ready || !passed ? ready : TIME_PASSED);
 }

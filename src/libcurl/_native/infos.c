@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The type of an info is part of its number. What was found stands in e->info. */
-int easy_getinfo(easy *e, int info)
+/* The type of an info is part of its number. */
+int easy_getinfo(easy *e, int info, found *found)
 {
   int code = easy_enter_to_look(e);
 
   if(!code) {
-    e->info.pointer = NULL;
-    code = curl_easy_getinfo(e->curl, info, &e->info);
+    found->pointer = NULL;
+    code = curl_easy_getinfo(e->curl, info, found);
     easy_leave(e);
   }
   return code;
@@ -70,18 +70,17 @@ double easy_info_real(easy *e, int info)
   return found;
 }
 
-/* A copy, good until this thread asks again. NULL: ask easy_getinfo_text. */
-const char *easy_info_text(easy *e, int info)
+/* A copy, in TEXT_ROOM bytes of the caller's. NULL: ask easy_getinfo_text. */
+const char *easy_info_text(easy *e, int info, char *room)
 {
-  static __thread char copy[1024];
   char *found = NULL;
 
   if(easy_enter_to_look(e))
     return NULL;
-  if(curl_easy_getinfo(e->curl, info, &found) || (found && strlen(found) >= sizeof(copy)))
+  if(curl_easy_getinfo(e->curl, info, &found) || (found && strlen(found) >= TEXT_ROOM))
     found = NULL;
   if(found)
-    strcpy(copy, found);
+    strcpy(room, found);
   easy_leave(e);
-  return found ? copy : NULL;
+  return found ? room : NULL;
 }

@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* In memory that is Python's, as easy_init. Answers 1 when out of memory. */
 int multi_init(multi *m)
@@ -213,6 +214,19 @@ int multi_add(multi *m, easy *e)
   return code;
 }
 
+/* What Python has not heard of a transfer is void when its handle is removed, as libcurl's messages are. */
+static void forget_results(multi *m, const easy *e)
+{
+  int64_t *to = m->results, *end = to + 3 * m->results_count;
+
+  for(int64_t *at = to; at < end; at += 3)
+    if(at[0] != (int64_t)e->id) {
+      memmove(to, at, 3 * sizeof(*at));
+      to += 3;
+    }
+  m->results_count = (int)(to - m->results) / 3;
+}
+
 /* curl_multi_remove_handle, which libcurl refuses in most callbacks. */
 int multi_remove(multi *m, easy *e)
 {
@@ -222,6 +236,8 @@ int multi_remove(multi *m, easy *e)
     return code;
   code = e->joined == m ? curl_multi_remove_handle(m->curlm, e->curl) : CURLM_BAD_EASY_HANDLE;
   ready(e);
+  if(m->results_count && (!code || !e->joined))
+    forget_results(m, e);
   if(!code) {
     multi_unlink(e);
     /* It is out, whatever callbacks say; pycurl's users hear of the timer's, as from libcurl. */

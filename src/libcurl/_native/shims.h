@@ -75,7 +75,6 @@ typedef struct multi {
   unsigned wakers;          /* how many threads are in multi_wakeup */
   _Bool ending;             /* none comes in any more: it is being closed */
   _Bool woken;              /* wakeup was called, perhaps just when a slice of a wait had ended */
-  int answer, found;        /* of a classic call that answers neither by itself */
 } multi;
 
 /* A CURLSH and the locks of what it shares. */
@@ -135,13 +134,18 @@ typedef struct easy {
   _Bool performing; /* inside easy_perform */
   _Bool closing; /* close() was called in a callback */
   _Bool stopped; /* a callback raised: no callback of this transfer is entered any more */
-  union {            /* what easy_getinfo found */
-    long number;
-    curl_off_t offset;
-    double real;
-    void *pointer;
-  } info;
 } easy;
+
+/* What easy_getinfo finds: the caller's, for a signal handler may ask for another info before it is read. */
+typedef union found {
+  long number;
+  curl_off_t offset;
+  double real;
+  void *pointer;
+} found;
+
+/* The same for short strings. */
+enum { TEXT_ROOM = 1024 };
 
 /* guard.c */
 int library_init(void);
@@ -176,12 +180,12 @@ void easy_fetched(easy *);
 void easy_abandon(easy *);
 
 /* infos.c */
-int easy_getinfo(easy *, int info);
+int easy_getinfo(easy *, int info, found *);
 int easy_getinfo_text(easy *, int info, char **text);
 void easy_free_text(char *text);
 int64_t easy_info_number(easy *, int info);
 double easy_info_real(easy *, int info);
-const char *easy_info_text(easy *, int info);
+const char *easy_info_text(easy *, int info, char *room);
 
 /* headers.c */
 int easy_headers(easy *, unsigned origin, int request, buffer *names, buffer *values);
@@ -237,17 +241,20 @@ int multi_info_read(multi *);
 void multi_results_taken(multi *);
 
 /* classic.c */
+enum { TIME_PASSED = 2147483647 };
+#define NO_NUMBER -4611686018427387904
+int multi_in_use(multi *);
 int easy_call_back(easy *, int option, int gathers);
 int easy_note_number(easy *, int option, int64_t);
 int easy_set_strings(easy *, int option, const char *items, size_t size, int count);
 int easy_notes(easy *, int64_t *pairs, int room);
 int64_t multi_take_in(multi *, easy *);
 int64_t multi_let_go(multi *, easy *);
-int multi_finished(multi *);
-int multi_drive(multi *);
-int multi_act(multi *, int fd, int events);
+int64_t multi_finished(multi *);
+int64_t multi_drive(multi *);
+int64_t multi_act(multi *, int fd, int events);
 int64_t multi_due(multi *);
-int multi_wait_slice(multi *, int milliseconds, int polls);
+int64_t multi_wait_slice(multi *, int milliseconds, int polls);
 
 /* loop.c */
 int multi_fileno(multi *);

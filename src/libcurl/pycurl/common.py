@@ -52,7 +52,11 @@ class Attributes(Plain):
 
     _constants: dict[str, int]
 
-    if not TYPE_CHECKING:  # there, _constants.pyi says which constants instances have
+    if TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
+    else:  # there, _constants.pyi says which constants instances have
 
         def __getattr__(self, name):
             try:

@@ -38,6 +38,8 @@ _set_text = lib.easy_set_text
 _set_strings = lib.easy_set_strings
 _NULL = ffi.NULL
 _call_back = lib.easy_call_back
+_enter = lib.easy_enter
+_leave = lib.easy_leave
 _reset = lib.easy_reset
 _perform = lib.easy_perform
 _continue = lib.easy_continue
@@ -86,6 +88,9 @@ _INTS = _short(lib.CURLINFO_LONG, lib.CURLINFO_OFF_T)
 _FLOATS = _short(lib.CURLINFO_DOUBLE)
 _STRINGS = _short(lib.CURLINFO_STRING)
 _NO_NUMBER = -1 << 63
+#: Memory to copy strings to: one for each who asks meanwhile, a signal handler perhaps.
+_spare: list[Any] = []
+_ROOM = lib.TEXT_ROOM
 
 _FILES = {
     lib.CURLOPT_READDATA: ("read", lib.CURLOPT_READFUNCTION),
@@ -108,6 +113,11 @@ _DEPRECATED = {
 }
 # Callbacks whose exceptions perform() raises as they are; others are shown, and cause an `error`.
 _RAISED = ("sockopt", "sshkey", "sshhostkey", "prereq", "fnmatch", "closesocket")
+
+
+def _is_sequence(value: object) -> bool:
+    """Whether a list option takes its items: not those of a dict or a file."""
+    return hasattr(value, "__iter__") and not (hasattr(value, "keys") or hasattr(value, "read"))
 
 
 def set_curlu(curl: Curl, option: Option, url: Any) -> None:
@@ -388,6 +398,7 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
                 known = _texts[option]
                 data = value if kind is bytes else value.encode()
                 if 0 not in data and not _set_text(self._handle, option, data):
+                    self._values.pop(known, None)  # the last one set stands last
                     self._values[known] = data
                     return
             elif kind is list:
@@ -410,21 +421,30 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
     def _call_back(self, how: tuple[Option, str | None, Any, Any], value: Any) -> bool:
         """Install a callable, or a method of a file; whether that worked."""
         option, method, wrapper, hold = how
-        function = value if method is None else getattr(value, method, None)
+        if method is None:
+            function = value
+        elif callable(value):
+            return False
+        else:
+            function = getattr(value, method, None)
         if not callable(function):
             return False
         gathers = option is _WRITEFUNCTION and _gathers(function)
         if wrapper is not None:
             function = wrapper(function)
-        if _call_back(self._handle, option.id, gathers):
+        handle = self._handle
+        if _enter(handle):
             return False
-        hold(self, function)
-        callbacks = self._callbacks
-        if option not in callbacks:
-            self._callbacks = (*callbacks, option)
-            if not self._busy:
-                self._register()
-        return True
+        try:  # there before libcurl calls it, whatever interrupts this
+            hold(self, function)
+            callbacks = self._callbacks
+            if option not in callbacks:
+                self._callbacks = (*callbacks, option)
+                if not self._busy:
+                    self._register()
+            return not _call_back(handle, option.id, gathers)
+        finally:
+            _leave(handle)
 
     def _setopt(self, number: int, value: Any, use_memoryview: bool | None) -> None:
         """setopt, the long way."""
@@ -460,7 +480,7 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
             self._set_string(option, option.text(value))
         elif name == "postfields" and isinstance(value, (bytearray, memoryview)):
             self._set(option, value)
-        elif option.kind == LIST and hasattr(value, "__iter__") and not hasattr(value, "keys"):
+        elif option.kind == LIST and _is_sequence(value):
             self._set_sequence(option, list(value))
         else:
             raise TypeError("invalid arguments to setopt")
@@ -501,7 +521,7 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
         if b"\0" in data:
             raise ValueError("embedded null byte")
         self._set(option, data)
-        if name not in _DEPRECATED:
+        if name not in _DEPRECATED and not name.endswith("protocols_str"):  # a number says the same
             _texts[option.id] = option
 
     def _set_int(self, option: Option, value: int) -> None:
@@ -766,10 +786,16 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
             if real == real:
                 return real
         elif info in _STRINGS:
-            found = _info_text(self._handle, info)
-            if found:
+            try:
+                room = _spare.pop()
+            except IndexError:
+                room = _new("char[]", _ROOM)
+            text = _info_text(self._handle, info, room)
+            data = text and _string(text)
+            _spare.append(room)
+            if data:
                 try:
-                    return _string(found).decode()
+                    return data.decode()
                 except UnicodeDecodeError:
                     pass
         return _decoded(self.getinfo_raw(info))

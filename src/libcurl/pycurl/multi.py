@@ -31,7 +31,9 @@ _FUNCTIONS = (
 _LISTS = (lib.CURLMOPT_PIPELINING_SITE_BL, lib.CURLMOPT_PIPELINING_SERVER_BL)
 _OPTIONS = frozenset(value for name, value in OWNED["CurlMulti"].items() if name.startswith("M_"))
 _YEAR = 365 * 24 * 60 * 60
-_PASSED = lib.HANDLE_RUNNING
+_PASSED = lib.TIME_PASSED
+_NO_NUMBER = lib.NO_NUMBER
+_REFUSED = _NO_NUMBER >> 1  # below that is NO_NUMBER and a code
 _take_in = lib.multi_take_in
 _set_joined = Curl.__dict__["_joined"].__set__
 _unpack = ffi.unpack
@@ -89,7 +91,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
         handle = self._handle
         if not handle.curlm:
             raise refused(lib.HANDLE_CLOSED, "multi", method)
-        if handle.inside.depth and not running:
+        if not running and lib.multi_in_use(handle):
             raise refused(lib.HANDLE_PERFORMING, "multi", method)
 
     def close(self) -> None:
@@ -136,7 +138,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
             return
         if not handle.curlm:
             return
-        if handle.inside.depth:
+        if lib.multi_in_use(handle):
             report(refused(lib.HANDLE_PERFORMING, "multi", "__del__"), self)
             return
         try:
@@ -248,7 +250,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
         handle = self._handle
         if not handle.curlm:
             raise error("cannot add/remove handle - multi-stack is closed")
-        if handle.inside.depth:
+        if lib.multi_in_use(handle):
             raise error("cannot add/remove handle - multi_perform() already running")
         if curl._handle.performing:
             raise error("cannot add/remove handle - perform() of curl object already running")
@@ -257,52 +259,55 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
 
     def add_handle(self, curl: Curl) -> None:
         """Add a handle, which is kept alive."""
-        number = 0
+        found = _NO_NUMBER
         if isinstance(curl, Curl):
             # Whoever drives must know it as soon as C does, whatever interrupts this.
             self._easies[curl._handle.id] = curl
-            number = _take_in(self._handle, curl._handle)
-        if not number:
-            if isinstance(curl, Curl) and curl._handle.joined != self._handle:
-                self._easies.pop(curl._handle.id, None)
-            self._check_handle(curl, "add_handle")
-            if curl.closed:
-                raise error("curl object already closed")
-            if curl._multi is self:
-                raise error("curl object already on this multi-stack")
-            self._ended(
-                self._handle.answer,
-                "add_handle",
-                "curl_multi_add_handle() failed due to internal errors",
-            )
+            found = _take_in(self._handle, curl._handle)
+        if found < _REFUSED:
+            self._not_added(curl, found - _NO_NUMBER)
         if not curl._busy:
             curl._register()
         if curl._cache is not None:
             self._moved_in(curl)
         _set_joined(curl, ref(self))
-        if number < 0 or interruptions:
+        if found < 0 or interruptions:
             self._after(0)
+
+    def _not_added(self, curl: Curl, code: int) -> None:
+        """C has refused it: why, unless an interrupt has kept Python from noting that C has it already."""
+        there = isinstance(curl, Curl) and curl._handle.joined == self._handle
+        if isinstance(curl, Curl) and not there:
+            self._easies.pop(curl._handle.id, None)
+        self._check_handle(curl, "add_handle")
+        if curl.closed:
+            raise error("curl object already closed")
+        if curl._multi is self:
+            raise error("curl object already on this multi-stack")
+        if not there:
+            self._ended(code, "add_handle", "curl_multi_add_handle() failed due to internal errors")
 
     def remove_handle(self, curl: Curl) -> None:
         """Take a handle out."""
-        number = _let_go(self._handle, curl._handle) if isinstance(curl, Curl) else 0
-        if number:
-            self._easies.pop(abs(number), None)
-            _set_joined(curl, None)
-            if number < 0 or interruptions or self._cache.released:
-                self._after(0)
-            return
-        code = self._handle.answer
-        self._check_handle(curl, "remove_handle")
-        if curl.closed:
-            return
-        if curl._multi is not self:
-            raise error("curl object not on this multi-stack")
-        if not curl._handle.joined:
-            self._forget(curl)
-        self._ended(
-            code, "remove_handle", "curl_multi_remove_handle() failed due to internal errors"
-        )
+        found = _NO_NUMBER
+        if isinstance(curl, Curl):
+            found = _let_go(self._handle, curl._handle)
+        if found < _REFUSED:
+            self._check_handle(curl, "remove_handle")
+            if curl.closed:
+                return
+            if curl._multi is not self:
+                raise error("curl object not on this multi-stack")
+            if curl._handle.joined:
+                self._ended(
+                    found - _NO_NUMBER,
+                    "remove_handle",
+                    "curl_multi_remove_handle() failed due to internal errors",
+                )
+        self._easies.pop(curl._handle.id, None)
+        _set_joined(curl, None)
+        if found < 0 or interruptions or self._cache.released:
+            self._after(0)
 
     def info_read(
         self, max_objects: int = (1 << 31) - 1
@@ -331,7 +336,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
         """What C has, into `_done`."""
         handle = self._handle
         if count < 0:
-            self._fail(handle.answer, "info_read", "info_read failed")
+            self._fail(count - _NO_NUMBER, "info_read", "info_read failed")
         results = iter(_unpack(handle.results, 3 * count))
         lib.multi_results_taken(handle)
         for number, code, _ in zip(results, results, results, strict=True):
@@ -363,10 +368,8 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
 
     def _driven(self, found: int, method: str, message: str) -> int:
         """After a call into libcurl that has answered less than 0, or has left something to do."""
-        handle = self._handle
-        code = handle.answer if found == -1 else 0
-        self._ended(code, method, message)
-        return found if found != -1 else int(handle.found)
+        self._ended(found - _NO_NUMBER if found < _REFUSED else 0, method, message)
+        return found if found >= 0 else -1 - found
 
     def socket_all(self) -> tuple[int, int]:
         """Deprecated: use socket_action."""
@@ -400,7 +403,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
         """Milliseconds until libcurl wants to be driven; -1 for no such time."""
         milliseconds: int = _due(self._handle)
         if milliseconds < -1:
-            self._fail(self._handle.answer, "timeout", "timeout failed")
+            self._fail(milliseconds - _NO_NUMBER, "timeout", "timeout failed")
         return milliseconds
 
     def select(self, timeout: float) -> int:
@@ -428,7 +431,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
         while True:
             ready: int = _wait_slice(self._handle, min(left, SLICE), polls)
             left -= SLICE
-            if ready == -1 or interruptions or self._cache.released:
+            if ready < 0 or interruptions or self._cache.released:
                 ready = self._driven(ready, method, "multi_wait failed")
             if ready != _PASSED:
                 return ready

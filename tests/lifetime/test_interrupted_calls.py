@@ -1,0 +1,182 @@
+"""An exception of a signal handler's, at each line of a call: what it leaves can be used, and closed."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from libcurl import Easy, Multi, pycurl
+
+
+class Interrupt(Exception):
+    """Raised at some line."""
+
+
+def interrupted(call: Callable[[], object], at: int) -> bool:
+    """Call, and raise Interrupt at the `at`-th line of this package that is reached: whether it was."""
+    left = at
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        if not frame.f_globals["__name__"].startswith("libcurl"):
+            return None
+        if event == "line":
+            left -= 1
+            if not left:
+                sys.settrace(None)
+                raise Interrupt
+        return trace
+
+    before = sys.gettrace()
+    gc.disable()  # what it collects has nothing to do with this
+    sys.settrace(trace)
+    try:
+        call()
+    except Interrupt:
+        return True
+    finally:
+        sys.settrace(before)
+        gc.enable()
+    return False
+
+
+def every_line(call: Callable[[int], Callable[[], object]]) -> Iterator[int]:
+    """The number of each line at which what `call` has prepared for it was interrupted."""
+    for at in range(1, 200):
+        if not interrupted(call(at), at):
+            assert at > 5
+            return
+        yield at
+    raise AssertionError("it never ends")
+
+
+def drive(multi: pycurl.CurlMulti) -> list[pycurl.Curl]:
+    while multi.perform()[1]:
+        multi.select(1)
+    return multi.info_read()[1]
+
+
+def curl_for(url: str) -> pycurl.Curl:
+    curl = pycurl.Curl()
+    curl.setopt(pycurl.URL, url)
+    curl.setopt(pycurl.WRITEFUNCTION, lambda data: None)
+    return curl
+
+
+def test_a_handle_whose_adding_was_interrupted_can_be_added_and_removed(http: Any) -> None:
+    made: dict[str, Any] = {}
+
+    def prepare(_: int) -> Callable[[], object]:
+        made.update(multi=pycurl.CurlMulti(), curl=curl_for(http.url))
+        return lambda: made["multi"].add_handle(made["curl"])
+
+    for _ in every_line(prepare):
+        multi, curl = made["multi"], made["curl"]
+        if curl.multi() is not multi:
+            multi.add_handle(curl)
+        assert drive(multi) == [curl]
+        multi.remove_handle(curl)
+        curl.perform()
+        multi.close()
+
+
+def test_a_handle_whose_removal_was_interrupted_can_be_removed_and_used(http: Any) -> None:
+    made: dict[str, Any] = {}
+
+    def prepare(_: int) -> Callable[[], object]:
+        made.update(multi=pycurl.CurlMulti(), curl=curl_for(http.url))
+        made["multi"].add_handle(made["curl"])
+        return lambda: made["multi"].remove_handle(made["curl"])
+
+    for _ in every_line(prepare):
+        multi, curl = made["multi"], made["curl"]
+        if curl.multi() is multi:
+            multi.remove_handle(curl)
+        assert drive(multi) == []
+        curl.perform()
+        multi.close()
+
+
+def test_a_multi_whose_info_read_was_interrupted_is_in_nobodys_use(http: Any) -> None:
+    made: dict[str, Any] = {}
+
+    def prepare(_: int) -> Callable[[], object]:
+        made.update(multi=pycurl.CurlMulti(), curl=curl_for(http.url))
+        made["multi"].add_handle(made["curl"])
+        while made["multi"].perform()[1]:
+            made["multi"].select(1)
+        return lambda: made["multi"].info_read()
+
+    for at in every_line(prepare):
+        multi, curl = made["multi"], made["curl"]
+        assert multi.perform() == (0, 0)
+        if at % 2:
+            multi.remove_handle(curl)
+        multi.close()
+
+
+@pytest.mark.parametrize("option", ["WRITEFUNCTION", "HEADERFUNCTION"])
+def test_a_callback_whose_setting_was_interrupted_is_the_old_one_or_the_new(
+    option: str, http: Any
+) -> None:
+    number = getattr(pycurl, option)
+    pycurl.Curl().setopt(number, print)  # from now on the short way
+    seen: list[str] = []
+    made: dict[str, Any] = {}
+
+    def prepare(_: int) -> Callable[[], object]:
+        made["curl"] = curl = curl_for(http.url)
+        curl.setopt(number, lambda data: seen.append("old"))
+        return lambda: curl.setopt(number, lambda data: seen.append("new"))
+
+    for _ in every_line(prepare):
+        seen.clear()
+        made["curl"].perform()
+        assert set(seen) in ({"old"}, {"new"})
+        made["curl"].close()
+
+
+def test_a_native_handle_whose_adding_was_interrupted_can_be_added_and_removed(http: Any) -> None:
+    made: dict[str, Any] = {}
+
+    def prepare(at: int) -> Callable[[], object]:
+        made.update(multi=Multi(), easy=Easy(url=http.url))
+        if at % 2:
+            made["easy"].fetch()
+        return lambda: made["multi"].add(made["easy"])
+
+    for _ in every_line(prepare):
+        multi, easy = made["multi"], made["easy"]
+        if easy not in multi:
+            multi.add(easy)
+        assert list(multi.run()) == [(easy, None)]
+        assert easy.fetch() == b"hello"
+        multi.add(easy)
+        multi.remove(easy)
+        assert list(multi.run()) == []
+        multi.close()
+
+
+def test_a_run_that_was_interrupted_leaves_handles_that_can_be_removed_or_run(http: Any) -> None:
+    made: dict[str, Any] = {}
+
+    def prepare(at: int) -> Callable[[], object]:
+        made.update(multi=Multi(), easy=Easy(url=http.url))
+        made["multi"].add(made["easy"])
+        return lambda: next(made["multi"].run())
+
+    for at in every_line(prepare):
+        multi, easy = made["multi"], made["easy"]
+        if at % 2 and easy in multi:
+            multi.remove(easy)
+            multi.add(easy)
+            assert list(multi.run()) == [(easy, None)]
+        else:
+            assert list(multi.run()) in ([], [(easy, None)])
+        assert easy.fetch() == b"hello"
+        multi.close()
