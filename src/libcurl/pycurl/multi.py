@@ -298,7 +298,11 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
                 return
             if curl._multi is not self:
                 raise error("curl object not on this multi-stack")
-            if curl._handle.joined:
+            if not curl._handle.joined:
+                self._forget(curl)
+            if (
+                found - _NO_NUMBER != lib.CURLM_BAD_EASY_HANDLE
+            ):  # out, as an interrupt has not let us note
                 self._ended(
                     found - _NO_NUMBER,
                     "remove_handle",
