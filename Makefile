@@ -42,9 +42,10 @@ check: $(VENV)/built $(VENV)/pip-check ## formatting, lint, types
 	$(bin)/mypy
 	$(bin)/pyright --pythonpath $(bin)/python
 
-bench: ## measure against C, pycurl and others: minutes (ARGS="--job a,g --client native,pycurl --quick")
-	PIP_NO_BINARY=pycurl $(MAKE) VENV=$(VENV)-bench $(VENV)-bench/measured
-	$(VENV)-bench/bin/python bench/run.py $(ARGS)
+bench: ## measure against C, pycurl and others: half an hour (ARGS="--job a,g --client native,pycurl --quick")
+	PIP_NO_BINARY=pycurl $(MAKE) VENV=$(VENV)-bench $(VENV)-bench/pip-bench $(VENV)-bench/measured
+	-PIP_NO_BINARY=pycurl $(MAKE) VENV=$(VENV)-bench-system PYTHON=/usr/bin/python3 $(VENV)-bench-system/measured
+	$(VENV)-bench/bin/python bench/run.py --also $(VENV)-bench-system/bin/python $(ARGS)
 
 matrix: $(VENV)/venv $(VENV)/apt-test $(VENV)/apt-matrix ## one wheel on other Pythons and libcurls (CELL=pypy picks; CELL=list)
 	$(bin)/python tools/matrix.py $(CELL)
@@ -78,7 +79,7 @@ $(VENV)/built: $(VENV)/pip-build $(sources)
 	@touch $@
 
 # What is measured is a wheel, not the sources in place, which may be built again meanwhile.
-$(VENV)/measured: $(VENV)/pip-build $(VENV)/apt-bench $(VENV)/pip-bench $(sources) $(shell find src -name '*.py')
+$(VENV)/measured: $(VENV)/pip-build $(VENV)/apt-bench $(VENV)/pip-pycurl $(sources) $(shell find src -name '*.py')
 	$(bin)/python -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
 	@touch $@
 

@@ -1,6 +1,7 @@
 /* The limit: each job of `make bench` in C, on the same libcurl and with the same options.
  *
- *   jobs JOB URL COUNT     does it and prints what it took, as JSON
+ *   jobs JOB URL COUNT [N]     does it and prints what it took, as JSON
+ *   jobs --list                what it can do
  *
  * What the Python clients do for a job stands in clients/native.py, in the same order. */
 #define _GNU_SOURCE
@@ -91,7 +92,7 @@ static void get(CURL *curl, body *b)
 }
 
 /* a. sequential small GETs, kept alive; with `j` another thread spins */
-static void sequential(const char *url, int count)
+static void sequential(const char *url, int count, int n)
 {
   body b = { 0 };
   CURL *curl = new_easy(url, &b);
@@ -103,7 +104,7 @@ static void sequential(const char *url, int count)
 }
 
 /* b. reset and ten options per request */
-static void options(const char *url, int count)
+static void options(const char *url, int count, int n)
 {
   body b = { 0 };
   CURL *curl = new_easy(url, &b);
@@ -147,7 +148,7 @@ static size_t collect_bulk(char *data, size_t size, size_t count, void *p)
   return size;
 }
 
-static void memory(const char *url, int count)
+static void memory(const char *url, int count, int n)
 {
   body b = { 0 };
   CURL *curl = new_easy(url, &b);
@@ -171,7 +172,7 @@ static size_t to_descriptor(char *data, size_t size, size_t count, void *p)
   return written < 0 ? 0 : (size_t)written;
 }
 
-static void file(const char *url, int count)
+static void file(const char *url, int count, int n)
 {
   body b = { 0 };
   CURL *curl = new_easy(url, &b);
@@ -208,7 +209,7 @@ static size_t from_memory(char *data, size_t size, size_t count, void *p)
   return size;
 }
 
-static void upload(const char *url, int count)
+static void upload(const char *url, int count, int n)
 {
   body b = { 0 };
   CURL *curl = new_easy(url, &b);
@@ -244,7 +245,7 @@ static size_t count_line(char *data, size_t size, size_t count, void *p)
   return size * count;
 }
 
-static void header_lines(const char *url, int count)
+static void header_lines(const char *url, int count, int n)
 {
   body b = { 0 };
   CURL *curl = new_easy(url, &b);
@@ -256,7 +257,7 @@ static void header_lines(const char *url, int count)
   free(b.data);
 }
 
-static void header_mapping(const char *url, int count)
+static void header_mapping(const char *url, int count, int n)
 {
   body b = { 0 };
   CURL *curl = new_easy(url, &b);
@@ -296,7 +297,7 @@ static int closer(void *p, curl_socket_t fd)
   return close(fd);
 }
 
-static void connections(const char *url, int count)
+static void connections(const char *url, int count, int n)
 {
   body b = { 0 };
   CURL *curl = new_easy(url, &b);
@@ -350,7 +351,7 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *p, void *know
   return 0;
 }
 
-static void many(const char *url, int count, int at_a_time, long version, long forbid_reuse)
+static void multi(const char *url, int count, int at_a_time, long version, long forbid_reuse)
 {
   loop l = { .multi = curl_multi_init(), .epoll = epoll_create1(EPOLL_CLOEXEC), .deadline = -1 };
   int started = 0, done = 0, running, queued, i;
@@ -365,9 +366,8 @@ static void many(const char *url, int count, int at_a_time, long version, long f
     CURL *curl = new_easy(url, &bodies[started]);
 
     ok(curl_easy_setopt(curl, CURLOPT_PRIVATE, &bodies[started]));
-    if(version)
-      ok(curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, version));
     if(version) {
+      ok(curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, version));
       ok(curl_easy_setopt(curl, CURLOPT_PIPEWAIT, 1L));
       ok(curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L));
     }
@@ -417,6 +417,15 @@ static void many(const char *url, int count, int at_a_time, long version, long f
   close(l.epoll);
 }
 
+static void many(const char *url, int count, int n) { multi(url, count, n, 0, 0); }
+
+static void many_h2(const char *url, int count, int n)
+{
+  multi(url, count, n, CURL_HTTP_VERSION_2TLS, 0);
+}
+
+static void crowd(const char *url, int count, int n) { multi(url, count, n, 0, 1); }
+
 /* i. threads */
 typedef struct work {
   const char *url;
@@ -426,7 +435,7 @@ typedef struct work {
 static void *thread(void *p)
 {
   work *w = p;
-  sequential(w->url, w->count);
+  sequential(w->url, w->count, 0);
   return NULL;
 }
 
@@ -443,7 +452,7 @@ static void threads(const char *url, int count, int number)
 }
 
 /* k. idle handles */
-static void idle(int count)
+static void idle(const char *url, int count, int n)
 {
   while(count--)
     if(!curl_easy_init())
@@ -452,15 +461,55 @@ static void idle(int count)
 
 static double seconds(struct timeval t) { return (double)t.tv_sec + 1e-6 * (double)t.tv_usec; }
 
-static long resident(void)
+/* In kB. Not ru_maxrss, which has the parent's as well. */
+static long memory_of(const char *which)
 {
-  long size = 0, pages = 0;
-  FILE *statm = fopen("/proc/self/statm", "r");
+  char line[200];
+  long size = -1;
+  FILE *status = fopen("/proc/self/status", "r");
 
-  if(!statm || fscanf(statm, "%ld %ld", &size, &pages) != 2)
-    die("/proc/self/statm", "cannot be read");
-  fclose(statm);
-  return pages * (sysconf(_SC_PAGESIZE) / 1024);
+  while(status && size < 0 && fgets(line, sizeof(line), status))
+    if(!strncmp(line, which, strlen(which)))
+      size = atol(line + strlen(which));
+  if(size < 0)
+    die("/proc/self/status", "cannot be read");
+  fclose(status);
+  return size;
+}
+
+/* What n is where it is not given: how many at a time, or threads. */
+static const struct {
+  const char *name;
+  void (*function)(const char *url, int count, int n);
+  int n;
+} jobs[] = {
+  { "a", sequential, 0 },
+  { "b", options, 0 },
+  { "c", memory, 0 },
+  { "d-file", file, 0 },
+  { "d-upload", upload, 0 },
+  { "e-lines", header_lines, 0 },
+  { "e-mapping", header_mapping, 0 },
+  { "f", connections, 0 },
+  { "f-policy", connections, 0 },
+  { "g", many, AT_A_TIME },
+  { "h", many, AT_A_TIME },
+  { "h-uvloop", many, AT_A_TIME },
+  { "h2", many_h2, AT_A_TIME },
+  { "i", threads, THREADS },
+  { "j", sequential, 0 },
+  { "k", idle, 0 },
+  { "n", crowd, AT_A_TIME },
+};
+#define JOBS (sizeof(jobs) / sizeof(*jobs))
+
+static void list(void)
+{
+  size_t i;
+
+  for(i = 0; i < JOBS; i++)
+    printf("%c\"%s\"", i ? ',' : '[', jobs[i].name);
+  puts("]");
 }
 
 int main(int argc, char **argv)
@@ -468,46 +517,33 @@ int main(int argc, char **argv)
   struct rusage before, after;
   double begin, end;
   long base;
-  const char *job, *url;
-  int count, parameter;
+  size_t i;
+  int n;
 
+  if(argc == 2 && !strcmp(argv[1], "--list")) {
+    list();
+    return 0;
+  }
   if(argc < 4)
-    die("usage", "jobs JOB URL COUNT [PARAMETER]");
-  job = argv[1];
-  url = argv[2];
-  count = atoi(argv[3]);
-  parameter = argc > 4 ? atoi(argv[4]) : 0;
+    die("usage", "jobs JOB URL COUNT [N]");
+  for(i = 0; i < JOBS && strcmp(argv[1], jobs[i].name); i++)
+    ;
+  if(i == JOBS)
+    die("no such job", argv[1]);
+  n = argc > 4 ? atoi(argv[4]) : 0;
   curl_global_init(CURL_GLOBAL_DEFAULT);
-  base = resident();
+  base = memory_of("VmRSS:");
   getrusage(RUSAGE_SELF, &before);
   begin = now();
-#define JOB(name, call)                                                                            \
-  if(!strcmp(job, name))                                                                           \
-  call
-  JOB("a", sequential(url, count));
-  else JOB("b", options(url, count));
-  else JOB("c", memory(url, count));
-  else JOB("d-file", file(url, count));
-  else JOB("d-upload", upload(url, count));
-  else JOB("e-lines", header_lines(url, count));
-  else JOB("e-mapping", header_mapping(url, count));
-  else JOB("f", connections(url, count));
-  else JOB("f-policy", connections(url, count));
-  else JOB("g", many(url, count, parameter ? parameter : AT_A_TIME, 0, 0));
-  else JOB("h", many(url, count, parameter ? parameter : AT_A_TIME, 0, 0));
-  else JOB("h2", many(url, count, AT_A_TIME, CURL_HTTP_VERSION_2TLS, 0));
-  else JOB("i", threads(url, count, parameter ? parameter : THREADS));
-  else JOB("j", sequential(url, count));
-  else JOB("k", idle(count));
-  else JOB("n", many(url, count, parameter, 0, 1));
-  else die("no such job", job);
+  jobs[i].function(argv[2], atoi(argv[3]), n ? n : jobs[i].n);
   end = now();
   getrusage(RUSAGE_SELF, &after);
-  printf("{\"wall\": %.6f, \"cpu\": %.6f, \"peak\": %ld, \"base\": %ld, \"kept\": %ld, "
-         "\"bytes\": %zu, \"lines\": %ld}\n",
-         (end - begin) / 1e3,
-         seconds(after.ru_utime) + seconds(after.ru_stime) - seconds(before.ru_utime) -
-           seconds(before.ru_stime),
-         after.ru_maxrss, base, resident() - base, received, lines);
+  double user = seconds(after.ru_utime) - seconds(before.ru_utime);
+  double system = seconds(after.ru_stime) - seconds(before.ru_stime);
+  printf("{\"wall\": %.6f, \"cpu\": %.6f, \"user\": %.6f, \"peak\": %ld, \"base\": %ld, "
+         "\"kept\": %ld, \"bytes\": %zu, \"lines\": %ld}\n",
+         (end - begin) / 1e3, user + system, user, memory_of("VmHWM:"), base,
+         memory_of("VmRSS:") - base,
+         received, lines);
   return 0;
 }

@@ -1,11 +1,10 @@
-"""Run a job of a client: what it takes in time, memory and instructions."""
+"""Run jobs of clients, each in a process of its own: what they take in time and memory."""
 
 from __future__ import annotations
 
 import json
 import os
 import pathlib
-import re
 import shutil
 import statistics
 import subprocess
@@ -13,12 +12,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
 #: No job takes longer, in seconds; under valgrind fifty times as long.
 TIMEOUT = 120
+_STARTED = time.monotonic()
 
 Sample = dict[str, float]
 
@@ -28,91 +27,54 @@ class Failed(Exception):
 
 
 def progress(text: str) -> None:
-    """Say what is going on."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def build() -> pathlib.Path:
-    """Compile jobs.c against the system's libcurl."""
-    program = pathlib.Path(tempfile.mkdtemp(prefix="libcurl-bench-")) / "jobs"
-    flags = subprocess.run(
-        ["pkg-config", "--cflags", "--libs", "libcurl"], capture_output=True, text=True, check=True
-    ).stdout.split()
-    command = [os.environ.get("CC", "cc"), "-O2", "-o", str(program), str(HERE / "jobs.c")]
-    subprocess.run([*command, *flags, "-lpthread"], check=True)
-    return program
+    """Say what is going on, and how long it has been."""
+    minutes, seconds = divmod(int(time.monotonic() - _STARTED), 60)
+    print(f"{minutes:3}:{seconds:02} {text}", file=sys.stderr, flush=True)
 
 
 class Runner:
-    """Starts clients."""
+    """Starts clients, those in Python with this `python`, in a folder of their own."""
 
-    def __init__(self, program: pathlib.Path) -> None:
-        self._program = program
-        # In memory where possible: what a disk takes for a file is nobody's merit.
-        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="libcurl-bench-", dir=memory))
-        self._known: dict[str, frozenset[str]] = {}
-
-    def close(self) -> None:
-        """Remove what was made."""
-        for folder in (self.folder, self._program.parent):
-            shutil.rmtree(folder, ignore_errors=True)
+    def __init__(self, folder: pathlib.Path, python: str = sys.executable) -> None:
+        self.folder = folder
+        self.python = python
+        self._jobs: dict[str, frozenset[str]] = {}
 
     def command(self, client: str) -> list[str]:
         """How to start it."""
         if client == "c":
-            return [str(self._program)]
-        return [sys.executable, "-m", f"clients.{client}"]
+            return [str(self.folder / "jobs")]
+        return [self.python, "-m", f"clients.{client}"]
 
     def can(self, client: str, job: str) -> bool:
         """Whether this client has that job, and can be imported at all."""
-        if client == "c":
-            return job not in ("h-uvloop", "l", "m")
-        if client not in self._known:
-            ran = self._run([*self.command(client), "--list"])
-            self._known[client] = (
-                frozenset(json.loads(ran.stdout)) if ran.returncode == 0 else frozenset()
-            )
-            if ran.returncode:
-                progress(f"{client}: left out: {last_line(ran.stderr)}")
-        return job in self._known[client]
+        if client not in self._jobs:
+            try:
+                self._jobs[client] = frozenset(
+                    json.loads(self.output([*self.command(client), "--list"]))
+                )
+            except Failed as problem:
+                progress(f"{client}: left out: {problem}")
+                self._jobs[client] = frozenset()
+        return job in self._jobs[client]
 
     def once(self, client: str, job: str, url: str, count: int, parameter: int = 0) -> Sample:
-        """One run of the job."""
+        """One run of the job: what one of `count` took, and the memory that all of them took."""
         command = [*self.command(client), job, url, str(count), str(parameter)]
-        ran = self._run(command)
-        if ran.returncode:
-            raise Failed(f"{client} {job}: {last_line(ran.stderr)}")
-        found: Sample = json.loads(ran.stdout)
-        return found
+        sample: Sample = json.loads(self.output(command))
+        for key in ("wall", "cpu", "user"):
+            sample[key] /= count
+        sample["added"] = sample["peak"] - sample["base"]
+        return sample
 
-    def instructions(
-        self, client: str, job: str, url: str, counts: tuple[int, int], parameter: int = 0
-    ) -> float:
-        """User instructions per request: two runs under callgrind, so that the start does not count."""
-        with ThreadPoolExecutor(2) as both:
-            less, more = both.map(
-                lambda count: self._callgrind(client, job, url, count, parameter), counts
-            )
-        return (more - less) / (counts[1] - counts[0])
-
-    def _callgrind(self, client: str, job: str, url: str, count: int, parameter: int) -> int:
-        with tempfile.NamedTemporaryFile(dir=self.folder) as out:
-            valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out.name}"]
-            command = [*self.command(client), job, url, str(count), str(parameter)]
-            ran = self._run([*valgrind, *command], 50 * TIMEOUT)
-            if ran.returncode:
-                raise Failed(f"{client} {job} under valgrind: {last_line(ran.stderr)}")
-            text = pathlib.Path(out.name).read_text()
-        return int(re.findall(r"^(?:totals|summary): (\d+)", text, re.MULTILINE)[-1])
-
-    def _run(self, command: list[str], timeout: int = TIMEOUT) -> subprocess.CompletedProcess[str]:
+    def output(self, command: list[str], timeout: int = TIMEOUT) -> str:
+        """What it prints."""
         environment = {
             name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
         }
         environment |= {"PYTHONPATH": str(HERE), "PYTHONHASHSEED": "0"}
         try:
-            return subprocess.run(
+            ran = subprocess.run(
                 command,
                 cwd=self.folder,
                 env=environment,
@@ -121,46 +83,57 @@ class Runner:
                 timeout=timeout,
             )
         except subprocess.TimeoutExpired:
-            return subprocess.CompletedProcess(command, 1, "", f"took more than {timeout} s")
+            raise Failed(f"took more than {timeout} s") from None
+        if ran.returncode:
+            lines = [line for line in ran.stderr.splitlines() if line[:2] not in ("", "==")]
+            raise Failed(lines[-1] if lines else f"status {ran.returncode}")
+        return ran.stdout
 
 
-def last_line(text: str) -> str:
-    """Of an error's output, what says most."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("==")]
-    return lines[-1] if lines else "failed"
+def scratch() -> pathlib.Path:
+    """A folder with jobs.c built, in memory if possible: what a disk takes is nobody's merit."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="libcurl-bench-", dir=memory))
+    flags = subprocess.run(
+        ["pkg-config", "--cflags", "--libs", "libcurl"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    command = [os.environ.get("CC", "cc"), "-O2", "-o", str(folder / "jobs"), str(HERE / "jobs.c")]
+    subprocess.run([*command, *flags, "-lpthread"], check=True)
+    return folder
 
 
 def interleaved(
     clients: Iterable[str], rounds: int, once: Callable[[str], Sample]
 ) -> dict[str, list[Sample]]:
-    """Every client once in each round, in turning order, so that what disturbs one disturbs all."""
+    """Every client once in each round, in turning order: what disturbs one disturbs all."""
     order = list(clients)
     samples: dict[str, list[Sample]] = {client: [] for client in order}
     for number in range(rounds):
-        begin = time.monotonic()
-        for client in order[number % len(order) :] + order[: number % len(order)]:
+        turn = number % max(1, len(order))
+        for client in order[turn:] + order[:turn]:
             if client not in samples:
                 continue
             try:
                 samples[client].append(once(client))
             except Failed as problem:
-                progress(f"    {problem}")
+                progress(f"    {client}: {problem}")
                 del samples[client]
-        progress(f"    round {number + 1} of {rounds}: {time.monotonic() - begin:.1f} s")
+        progress(f"    round {number + 1} of {rounds}")
     return samples
 
 
-def ratio(samples: dict[str, list[Sample]], client: str, key: str) -> float | None:
-    """The median over the rounds of what the client took, in terms of what C took in the same round."""
-    if not samples.get("c") or len(samples.get(client, ())) != len(samples["c"]):
+def ratio(samples: dict[str, list[Sample]], client: str, key: str, base: str = "c") -> float | None:
+    """The median over the rounds of what the client took, as a multiple of what C took in the same."""
+    if client not in samples or base not in samples:
         return None
-    pairs = zip(samples[client], samples["c"], strict=True)
-    return statistics.median([ours[key] / theirs[key] for ours, theirs in pairs if theirs[key]])
+    pairs = zip(samples[client], samples[base], strict=True)
+    ratios = [ours[key] / theirs[key] for ours, theirs in pairs if theirs[key]]
+    return statistics.median(ratios) if ratios else None
 
 
-def median(samples: list[Sample], key: str) -> float:
-    """The median over the rounds."""
-    return statistics.median([sample[key] for sample in samples])
+def medians(samples: list[Sample], keys: Iterable[str]) -> Sample:
+    """The medians over the rounds."""
+    return {key: statistics.median([sample[key] for sample in samples]) for key in keys}
 
 
 def versions() -> dict[str, Any]:
@@ -168,26 +141,35 @@ def versions() -> dict[str, Any]:
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
-    model = "unknown"
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.split(":", 1)[1].strip()
-            break
-    found: dict[str, Any] = {
-        "machine": f"{model}, {os.cpu_count()} cores",
-        "system": f"{platform.system()} {platform.release()}, {platform.libc_ver()[1]}",
-        "python": platform.python_version(),
-    }
-    names = "libcurl cffi pycurl curl_cffi aiohttp httpx requests urllib3 tornado uvloop"
-    for name in names.split():
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     import libcurl
 
-    found["libcurl (C)"] = libcurl.version()
+    cpu = pathlib.Path("/proc/cpuinfo").read_text()
+    models = [line.partition(":")[2].strip() for line in cpu.splitlines() if "model name" in line]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    found: dict[str, Any] = {
+        "machine": f"{models[0] if models else 'unknown'}, {os.cpu_count()} cores,"
+        f" {memory:.0f} GB of memory",
+        "system": f"{system}, Linux {platform.release()}, glibc {platform.libc_ver()[1]}",
+        "Python": python_version(),
+        "libcurl (C)": libcurl.version(),
+    }
     nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
     shown = subprocess.run([nginx or "nginx", "-v"], capture_output=True, text=True).stderr
     found["nginx"] = shown.strip().rpartition("/")[2]
+    names = "libcurl cffi pycurl curl_cffi aiohttp httpx requests urllib3 tornado uvloop"
+    for name in names.split():
+        try:
+            found["this library" if name == "libcurl" else name] = version(name)
+        except PackageNotFoundError:
+            continue
     return found
+
+
+def python_version(python: str = sys.executable) -> str:
+    """Its name and version; a distribution's own is built with more care than most."""
+    code = "import sys, platform as p; print(p.python_implementation(), p.python_version(), sys.base_prefix)"
+    name, number, prefix = subprocess.run(
+        [python, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split(maxsplit=2)
+    return f"{name} {number}" + (", the system's" if prefix.strip() == "/usr" else "")

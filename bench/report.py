@@ -1,177 +1,270 @@
-"""Writes docs/benchmarks.md and its plots, from the results in docs/benchmarks.json."""
+"""Writes docs/benchmarks.md, the plots beside it and a few lines of the README from the results.
+
+python bench/report.py writes them again from docs/benchmarks.json.
+"""
 
 from __future__ import annotations
 
 import json
 import pathlib
-import sys
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import plots
-from jobs import (
-    CALLS_MOST,
-    CLIENTS,
-    CROWD_MOST,
-    IDLE_MOST,
-    IMPORT_MOST,
-    JOBS,
-    MOST_INSTRUCTIONS,
-    PEAK_MOST,
-    Job,
-)
+from jobs import CLIENTS, JOBS, Job, Limit, Row
 
-Row = dict[str, Any]
-_OTHERS = tuple(client for client in CLIENTS if client not in ("c", "native", "dropin", "pycurl"))
-_GIL = 0.005  # sys.getswitchinterval()
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PLOTS = "docs/plots"
+MARKS = ("<!-- make bench writes this -->\n", "<!-- until here -->\n")
+
+Results = dict[str, Any]
 
 
-def verdicts(job: Job, row: Row) -> list[tuple[str, bool]]:
-    """What must come out of a job, each with whether it does: of the native face, m of the drop-in."""
-    ours = row.get("native", {})
-    found: list[tuple[str, bool]] = []
-    if job.name == "m":
-        theirs, drop = row.get("pycurl"), row.get("dropin")
-        if theirs and drop:
-            for call, most in CALLS_MOST.items():
-                times = drop[call] / theirs[call]
-                found.append((f"{call}: {times:.2f} of pycurl's, at most {most:g}", times <= most))
-        return found
-    if not ours:
-        return found
-    if job.name == "k":
-        size = ours["kept"] * 1.024 / job.count
-        found.append((f"{size:.2f} KB each, at most {IDLE_MOST}", size <= IDLE_MOST))
-    elif job.name == "l":
-        above = ours["above"] * 1e3
-        found.append(
-            (f"{above:.1f} ms above libcurl, at most {IMPORT_MOST:g}", above <= IMPORT_MOST)
-        )
-    elif job.name == "n":
-        times = ours["growth"]
-        found.append((f"{times:.2f} times the CPU, at most {CROWD_MOST}", times <= CROWD_MOST))
-    elif job.name == "j":
-        each = ours["wall"]
-        found.append(
-            (f"{each * 1e3:.1f} ms each, one wait is {_GIL * 1e3:.0f}", each <= 1.5 * _GIL)
-        )
-    if job.limit is not None:
-        key = f"{job.measure} ratio"
-        if ours.get(key) is not None:
-            value = ours[key]
-            found.append(
-                (f"{job.measure} {value:.3f} of C, at most {job.limit}", value <= job.limit)
-            )
-    if job.no_slower_than in row:
-        value = ours.get(job.measure), row[job.no_slower_than].get(job.measure)
-        if None not in value:
-            times = value[0] / value[1]  # type: ignore[operator]
-            found.append((f"{times:.2f} of {job.no_slower_than}", times <= 1))
-    if job.name in MOST_INSTRUCTIONS and "instructions" in ours:
-        most = MOST_INSTRUCTIONS[job.name]
-        value = ours["instructions"]
-        found.append((f"{value:,.0f} instructions each, at most {most:,}", value <= most))
-    if job.name == "c":
-        times = (ours["peak"] - ours["base"]) * 1024 / job.size
-        found.append(
-            (f"peak memory {times:.2f} of the body, at most {PEAK_MOST}", times <= PEAK_MOST)
-        )
-    return found
+def write(results: Results) -> None:
+    """All that is made of the results."""
+    for path, text in files(results).items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
 
 
-def lines(job: Job, row: Row) -> list[str]:
-    """A row for people who watch."""
-    shown = [
-        f"{client:10} {text}" for client, text in ((c, cell(job, row, c)) for c in row) if text
-    ]
-    return shown + [f"{'met' if met else 'MISSED'}: {text}" for text, met in verdicts(job, row)]
+def files(results: Results) -> dict[pathlib.Path, str]:
+    """What is made of the results."""
+    results = json.loads(json.dumps(results))  # as they are read back
+    readme = ROOT / "README.md"
+    before, _, rest = readme.read_text().partition(MARKS[0])
+    return {
+        readme: before + MARKS[0] + summary(results) + MARKS[1] + rest.partition(MARKS[1])[2],
+        ROOT / "docs" / "benchmarks.md": document(results),
+        **{ROOT / PLOTS / name: svg for name, svg in plots.draw(results).items()},
+    }
 
 
-def cell(job: Job, row: Row, client: str) -> str:
-    """What a client took."""
-    found = row.get(client)
-    if not found:
+def other(row: Row) -> Row:
+    """The same row as the other Python has it."""
+    return {client: found["other"] for client, found in row.items() if "other" in found}
+
+
+def missed(job: Job, row: Row) -> list[Limit]:
+    """The limits that are not kept."""
+    values = [(limit, limit.of(row)) for limit in job.limits]
+    return [limit for limit, value in values if value is not None and value > limit.most]
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """With three digits that count, or four around 1."""
+    if value is None:
         return ""
-    if job.name == "m":
-        return ", ".join(f"{call} {value:,.0f} ns" for call, value in found.items())
-    if job.name == "k":
-        return f"{found['kept'] * 1.024 / job.count:.2f} KB"
-    if job.name == "l":
-        return f"{found['wall'] * 1e3:.1f} ms, {found['cpu'] * 1e3:.1f} ms CPU"
-    if job.name == "n":
-        return f"{found['growth']:.2f} times, {found['cpu'] * 1e6:.0f} us"
-    parts = []
-    if client == "c":
-        parts.append(amount(found["wall"]))
-        if "instructions" in found:
-            parts.append(f"{found['instructions'] / 1e3:,.1f}k instr.")
-    else:
-        if found.get("instructions ratio"):
-            parts.append(f"instr. {found['instructions ratio']:.3f}")
-        for key in ("wall", "cpu"):
-            value = found.get(f"{key} ratio")
-            parts.append(f"{key} {value:.2f}" if value else f"{key} {amount(found[key])}")
-    if job.name == "c":
-        parts.append(f"peak {(found['peak'] - found['base']) / 1024:.0f} MiB")
-    return ", ".join(parts)
+    return f"{value:.3f}{unit}" if 0.1 <= value < 2 else f"{float(f'{value:.3g}'):,g}{unit}"
 
 
 def amount(seconds: float) -> str:
     """A time, in the unit that suits it."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"
-    return f"{seconds * 1e9:.0f} ns"
+    return f"{seconds * 1e6:.3g} \u00b5s"
 
 
-def write(results: dict[str, Any], folder: pathlib.Path) -> None:
-    """docs/benchmarks.md, and the plots in docs/plots."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> Iterator[str]:
+    """In Markdown, between empty lines; the first columns are of words, the others of numbers."""
+    yield ""
+    yield f"| {' | '.join(head)} |"
+    yield "|" + "---|" * words + "--:|" * (len(head) - words)
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""
+
+
+def lines(job: Job, row: Row) -> Iterator[str]:
+    """A row for people who watch."""
+    for client in (client for client in CLIENTS if client in row):
+        found, shown = row[client], []
+        for key in ("wall", "cpu", "instructions"):
+            if key in found:
+                value = (
+                    f"{found[key]:,.0f} {key}" if key[0] == "i" else f"{key} {amount(found[key])}"
+                )
+                ratio = found.get(f"{key} ratio")
+                shown.append(f"{value} ({number(ratio)})" if ratio else value)
+        yield f"{client:10} {', '.join(shown)}"
+    for limit in job.limits:
+        if (value := limit.of(row)) is not None:
+            verdict = "MISSED" if value > limit.most else "met"
+            yield f"{verdict}: {limit.what}: {number(value, limit.unit)}, at most {limit.most:g}"
+
+
+def summary(results: Results) -> str:
+    """What the README says."""
+    jobs = results["jobs"]
+
+    def ratio(job: str, client: str = "native") -> str:
+        limit = next(limit for entry in JOBS if entry.name == job for limit in entry.limits)
+        return f"{limit.of(jobs.get(job, {}), client) or 0:.2f}"
+
+    limits = [limit.of(jobs[job.name]) for job in JOBS if job.name in jobs for limit in job.limits]
+    wrong = [limit for job in JOBS if job.name in jobs for limit in missed(job, jobs[job.name])]
+    known = len([value for value in limits if value is not None])
+    return (
+        f"![Small GETs per second of CPU time]({PLOTS}/overview.svg)\n\n"
+        f"A small GET takes {ratio('a')} times the instructions of a C program that does the same with\n"
+        f"the same libcurl (pycurl: {ratio('a', 'pycurl')}), one of many under asyncio {ratio('h')} times"
+        f" (pycurl: {ratio('h', 'pycurl')}).\n"
+        f"{known - len(wrong)} of {known} limits are kept;"
+        " [docs/benchmarks.md](docs/benchmarks.md) has them all, and `make bench` measures.\n"
+    )
+
+
+def document(results: Results) -> str:
+    """docs/benchmarks.md."""
     jobs = results["jobs"]
     shown = [job for job in JOBS if job.name in jobs]
-    text = [
-        "# Benchmarks",
-        "",
-        "`make bench` measures all of this: C programs with the same libcurl (the limit), this library's",
-        "two faces, pycurl, and other clients, on one machine, against nginx on loopback. The same options",
-        "and the same short User-Agent everywhere. Times are medians of ratios to C over"
-        f" {results['rounds']} interleaved",
-        "rounds; instructions are what callgrind counts in user space per request, start-up subtracted.",
-        "What a row must show is written beside it; where it is missed, it says so.",
-        "",
-        *(f"- {name}: {value}" for name, value in results["versions"].items()),
-        f"- measured on {results['date']}",
-        "",
-        "![Cost in terms of C](plots/ratios.svg)",
-        "",
-        "## Against C and pycurl",
-        "",
-        "| job | C | native | drop-in | pycurl | wanted |",
-        "|---|---|---|---|---|---|",
-    ]
-    for job in shown:
-        row = jobs[job.name]
-        wanted = "; ".join(
-            f"{'met' if met else '**missed**'}: {what}" for what, met in verdicts(job, row)
-        )
-        cells = [cell(job, row, client) for client in ("c", "native", "dropin", "pycurl")]
-        text.append(f"| {job.name}. {job.title} | {' | '.join(cells)} | {wanted} |")
-    text += ["", "## Against other clients", ""]
+    text = ["# Benchmarks", ""]
+    text += ["![Small GETs per second of CPU time](plots/overview.svg)", "", "## In short", ""]
     text += [
-        f"| job | native | {' | '.join(_OTHERS)} |",
-        f"|---|---|{'---|' * len(_OTHERS)}",
+        "What each job takes is compared with a C program that does the same with the same libcurl, and",
+        "held to a limit. What is missed is **bold**, and [explained](#what-is-missed).",
     ]
-    for job in shown:
-        row = jobs[job.name]
-        if any(client in row for client in _OTHERS):
-            cells = [cell(job, row, client) for client in ("native", *_OTHERS)]
-            text.append(f"| {job.name}. {job.title} | {' | '.join(cells)} |")
-    text += ["", "![Asyncio clients](plots/asyncio.svg)"]
+    text += verdicts(results, shown)
+    text += ["![What it costs, as a multiple of C's cost](plots/limits.svg)", ""]
+    text += ["## How it is measured", ""]
+    text += [
+        "- `make bench` does all of it: nginx on loopback, each client and each job in a process of its",
+        "  own, all of them with the same options and the same short User-Agent.",
+        f"- Times are medians over {results['rounds']} interleaved rounds: what disturbs one client disturbs"
+        " all. Ratios are",
+        "  medians of the ratios within a round.",
+        "- Instructions are those in user space, counted by callgrind, per request: the difference of two",
+        "  runs that differ in the number of requests. They say most where the CPU decides, time does where",
+        "  bytes do.",
+        "- CPU time is the client's, in user space and in the kernel, without the server's.",
+        "- The server shares the machine with the client. The C program in job c uses huge pages and knows",
+        "  the size of the body beforehand.",
+    ]
+    if "another Python" in results["versions"]:
+        text += [
+            "- The interpreter is a part of the cost: a distribution's is built with profile-guided",
+            "  optimization, one that is built with `./configure && make` is not. Instructions are counted",
+            "  with both.",
+        ]
+    text += ["", "## Machine and versions", ""]
+    text += [f"- {name}: {value}" for name, value in results["versions"].items()]
+    text += [f"- measured on {results['date']}", "", "## What is missed", ""]
+    profiles = [line for job in shown for line in profile(job, jobs[job.name])]
+    text += profiles or ["Nothing.", ""]
     if "growth" in results:
-        text += ["", "## How it grows", "", "![Growth](plots/growth.svg)"]
-    (folder / "benchmarks.md").write_text("\n".join(text) + "\n")
-    (folder / "plots").mkdir(exist_ok=True)
-    plots.draw(results, folder / "plots")
+        text += ["## How it grows", "", "![Curves](plots/growth.svg)", ""]
+    text += ["## All clients"]
+    for job in shown:
+        text += ["", f"### {job.name}. {job.title}", *details(job, jobs[job.name])]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(text)).rstrip() + "\n"
+
+
+def verdicts(results: Results, shown: list[Job]) -> Iterator[str]:
+    """The table of limits."""
+    versions, rows = results["versions"], []
+    second = "another Python" in versions
+    for job in shown:
+        row, title = results["jobs"][job.name], f"{job.name}. {job.title}"
+        for limit in job.limits:
+            cells = []
+            for those in (row, other(row))[: 1 + second]:
+                value = limit.of(those) if those is row or "instructions" in limit.what else None
+                cell = number(value, limit.unit)
+                cells.append(f"**{cell}**" if value is not None and value > limit.most else cell)
+            theirs = "" if limit.client == "dropin" else number(limit.of(row, "pycurl"), limit.unit)
+            verdict = "**missed**" if limit in missed(job, row) else "met"
+            most = f"{limit.most:g}{limit.unit}"
+            rows.append([title, limit.what, most, *cells, theirs, verdict])
+            title = ""
+    pythons = [versions["Python"], versions["another Python"]] if second else ["measured"]
+    return table(["job", "what", "at most", *pythons, "pycurl", ""], rows, words=2)
+
+
+def profile(job: Job, row: Row) -> Iterator[str]:
+    """Where it goes in a job that takes too much."""
+    wrong = missed(job, row)
+    if not wrong:
+        return
+    yield f"### {job.name}: {job.title}"
+    yield ""
+    for limit in wrong:
+        value = limit.of(row) or 0
+        yield (
+            f"{limit.what}: {number(value, limit.unit)} where {limit.most:g}{limit.unit} is the limit,"
+            f" {100 * (value / limit.most - 1):.1f} percent too much."
+        )
+    ours = [client for client in CLIENTS[:4] if client in row]
+    heads = [plots.NAMES.get(client, client) for client in ours]
+    if any(limit.key == "wall" or "wall" in limit.what for limit in wrong):
+        parts = {
+            "wall": "wall",
+            "CPU in user space": "user",
+            "CPU in all": "cpu",
+        }
+        rows = [
+            [name, *(amount(row[client][key]) for client in ours)] for name, key in parts.items()
+        ]
+        yield from table(["time per request", *heads], rows)
+    objects = {client: row[client].get("objects", {}) for client in ours}
+    if any(objects.values()):
+        names = dict.fromkeys(name for client in ours for name in objects[client])
+        rows = [[name, *(f"{objects[client].get(name, 0):,}" for client in ours)] for name in names]
+        yield from table(["instructions per request", *heads], rows)
+    for limit in wrong:
+        if functions := row[limit.client].get("functions"):
+            compared = [plots.NAMES.get(name, name) for name in (limit.base, limit.client)]
+            rows = [[f"`{name}`", f"{c:,}", f"{n:,}"] for name, (c, n) in functions.items()]
+            yield from table(["functions with the greatest difference", *compared], rows)
+            break
+    if modules := row.get("native", {}).get("modules"):
+        rows = [[f"`{name}`", f"{taken:.2f}"] for name, taken in modules.items() if taken >= 0.05]
+        yield from table(["module", "ms"], rows)
+    if job.name == "k":
+        yield from table(
+            ["memory", *heads],
+            [["KB per handle", *(number(job.limits[0].of(row, client)) for client in ours)]],
+        )
+    if job.name == "n":
+        rows = [
+            [name, *(amount(row[client][key]) for client in ours)]
+            for name, key in (("100 at once", "cpu of few"), ("10,000 at once", "cpu"))
+        ]
+        rows.append(["multiple", *(number(row[client]["growth"]) for client in ours)])
+        yield from table(["CPU time per transfer", *heads], rows)
+        yield "libcurl looks for a connection among all that lead to the host, for each transfer."
+        yield ""
+
+
+def details(job: Job, row: Row) -> Iterator[str]:
+    """What each client took."""
+    clients = [client for client in CLIENTS if client in row]
+    names = [plots.NAMES.get(client, client) for client in clients]
+    head = ["", "wall", "of C's", "CPU", "of C's"]
+    counted = any("instructions" in found for found in row.values())
+    head += ["instructions", "of C's"] * counted + ["peak memory"] * (job.name != "l")
+    head += ["each"] * (job.name == "k") + ["of 100 at once"] * (job.name == "n")
+    head += ["CPU above libcurl"] * (job.name == "l")
+    rows = []
+    for client, name in zip(clients, names, strict=True):
+        found = row[client]
+        cells = [name]
+        for key in ("wall", "cpu"):
+            cells += [amount(found[key]), number(found.get(f"{key} ratio"))]
+        if counted:
+            count = found.get("instructions")
+            cells += [f"{count:,.0f}" if count else "", number(found.get("instructions ratio"))]
+        if job.name != "l":
+            cells.append(f"{found['peak'] * 1.024e-3:,.0f} MB")
+        if job.name == "k":
+            cells.append(number(job.limits[0].of(row, client), " KB"))
+        if job.name == "n":
+            cells.append(number(found["growth"]))
+        if job.name == "l":
+            cells.append(amount(found["above"]) if found["above"] > 0 else "")
+        rows.append(cells)
+    return table(head, rows)
 
 
 if __name__ == "__main__":
-    source = pathlib.Path(sys.argv[1])
-    write(json.loads(source.read_text()), source.parent)
+    write(json.loads((ROOT / "docs" / "benchmarks.json").read_text()))

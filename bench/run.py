@@ -1,140 +1,153 @@
 """make bench: this library against C and the other clients, on loopback.
 
-python bench/run.py [--job a,b] [--client native,pycurl] [--rounds 7] [--quick] [--no-report]
+python bench/run.py [--job a,b] [--client native,pycurl] [--quick] [--update] [--also PYTHON]
 
-Each client does each job in a process of its own. Times are medians of ratios to C over interleaved
-rounds, instructions are counted by callgrind. The results go to docs/benchmarks.json, and from there
-docs/benchmarks.md and the plots beside it are written.
+Each client does each job in a process of its own, in interleaved rounds; callgrind counts instructions.
+A whole run writes docs/benchmarks.json, and from it docs/benchmarks.md, the plots and a few lines of
+the README. What is chosen with --job or --client is only shown, unless --update takes it in.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import pathlib
+import math
+import os
+import re
+import resource
+import shutil
+import signal
 import statistics
-import subprocess
 import sys
 import time
 from typing import Any
 
+import callgrind
 import growth
 import report
-from jobs import BY_NAME, CLIENTS, COUNTED, JOBS, SHARE, Job
+from jobs import BY_NAME, CLIENTS, COUNTED, JOBS, SHARE, Job, Row
 from measure import (
     HERE,
     Failed,
     Runner,
     Sample,
-    build,
     interleaved,
-    median,
+    medians,
     progress,
+    python_version,
     ratio,
+    scratch,
     versions,
 )
 from server import Server
 
 RESULTS = HERE.parent / "docs" / "benchmarks.json"
-
-
-def chosen(text: str | None, all_of_them: tuple[str, ...]) -> list[str]:
-    """A list on the command line."""
-    if text is None:
-        return list(all_of_them)
-    names = [name for name in text.split(",") if name]
-    for name in names:
-        if name not in all_of_them:
-            sys.exit(f"there is no {name!r}; there are: {', '.join(all_of_them)}")
-    return names
+#: What `import` wants, where it is not the client's name.
+MODULES = {
+    "native": "libcurl",
+    "dropin": "libcurl.pycurl",
+    "tornado": "tornado.curl_httpclient",
+}
 
 
 class Bench:
-    """One run of all that was asked for."""
+    """One run of all that was asked for; `other` is a second Python, whose instructions are counted."""
 
-    def __init__(self, options: argparse.Namespace, server: Server, runner: Runner) -> None:
-        self.options = options
+    def __init__(
+        self, options: argparse.Namespace, server: Server, runner: Runner, other: Runner | None
+    ) -> None:
         self.server = server
         self.runner = runner
+        self.other = other
+        self.quick: bool = options.quick
+        self.rounds: int = 2 if options.quick else options.rounds
         self.clients = chosen(options.client, CLIENTS)
         if "c" not in self.clients:
             self.clients.insert(0, "c")
 
-    def url(self, job: Job) -> str:
-        """Where the job is done."""
-        if "/bytes/" in job.path:
-            self.server.file(job.size)
-        return (self.server.h2_url if job.h2 else self.server.url) + job.path
-
-    def job(self, job: Job) -> dict[str, Any]:
+    def job(self, job: Job) -> Row:
         """One row."""
-        clients = [client for client in self.clients if self.runner.can(client, job.name)]
-        if job.name == "l":
-            return self.imports()
-        if job.name == "m":
-            return self.calls()
-        if job.name == "n":
-            return self.crowd(job, clients)
-        url = self.url(job)
-        scale = 0.2 if self.options.quick and job.count > 100 and job.name != "k" else 1
+        special = {"l": self.imports, "n": self.crowd}
+        if job.name in special:
+            return special[job.name](job)
+        url = (self.server.h2_url if job.h2 else self.server.url) + job.path
+        if job.path.startswith("/bytes/"):
+            self.server.file(int(job.path[7:]))
+        row = self.transfers(job, url)
+        if job.instructions:
+            self.count(job, url, row)
+        return row
+
+    def transfers(self, job: Job, url: str) -> Row:
+        """Time and memory."""
+        scale = 0.2 if self.quick and job.count > 100 and job.name != "k" else 1
 
         def once(client: str) -> Sample:
             count = max(1, int(job.count * scale * SHARE.get(client, 1)))
             if job.count >= 100:
                 count = max(100, count // 100 * 100)
-            sample = self.runner.once(client, job.name, url, count, job.parameter)
-            return sample | {"wall": sample["wall"] / count, "cpu": sample["cpu"] / count}
+            if client == "plain":
+                return self.runner.once("native", "f", url, count)
+            return self.runner.once(client, job.name, url, count)
 
-        samples = interleaved(clients, self.options.rounds, once)
-        found: dict[str, Any] = {}
-        for client, list_ in samples.items():
-            found[client] = {key: median(list_, key) for key in ("wall", "cpu", "peak", "base")}
-            if "kept" in list_[0] and job.name == "k":
-                found[client]["kept"] = median(list_, "kept")
+        clients = self.able(job)
+        plain = ["plain"] if job.name == "f-policy" and "native" in clients else []
+        samples = interleaved(clients + plain, self.rounds, once)
+        row: Row = {}
+        for client in samples.keys() - plain:
+            keys = ["wall", "cpu", "user", "peak", "added"] + ["kept"] * (job.name == "k")
+            row[client] = medians(samples[client], keys)
             for key in ("wall", "cpu"):
-                found[client][f"{key} ratio"] = ratio(samples, client, key)
-        if job.instructions and not self.options.no_instructions:
-            self.count(job, url, found)
+                row[client][f"{key} ratio"] = ratio(samples, client, key)
+        if plain:
+            row["native"]["of plain"] = ratio(samples, "native", "wall", "plain")
+        return row
+
+    def able(self, job: Job) -> list[str]:
+        """The clients that have this job."""
+        return [client for client in self.clients if self.runner.can(client, job.name)]
+
+    def count(self, job: Job, url: str, row: Row) -> None:
+        """Instructions; and where they go, if the row is missed."""
+        clients = [client for client in COUNTED if client in row]
+        profiles = self.profiles(self.runner, job, url, clients)
+        for client, counted in instructions(profiles).items():
+            row[client] |= counted | {"objects": callgrind.by_object(profiles[client])}
+        for limit in report.missed(job, row):
+            if limit.client in profiles and limit.base in profiles:
+                row[limit.client]["functions"] = callgrind.by_function(
+                    profiles[limit.client], profiles[limit.base]
+                )
+        if self.other:
+            needed = {"pycurl", *(limit.client for limit in job.limits)}
+            again = self.profiles(self.other, job, url, [c for c in clients if c in needed])
+            if "c" in profiles:
+                again["c"] = profiles["c"]  # which has no Python
+            for client, counted in instructions(again).items():
+                row[client]["other"] = counted
+
+    def profiles(
+        self, runner: Runner, job: Job, url: str, clients: list[str]
+    ) -> dict[str, callgrind.Profile]:
+        """What callgrind counts."""
+        found = {}
+        for client in clients:
+            try:
+                assert job.instructions is not None
+                runs = 1 if self.quick else job.runs
+                command = [*runner.command(client), job.name, url]
+                found[client] = callgrind.count(runner, command, job.instructions, runs)
+                progress(f"    {client}: {found[client].total():,.0f} instructions")
+            except Failed as problem:
+                progress(f"    {client}, instructions: {problem}")
         return found
 
-    def count(self, job: Job, url: str, found: dict[str, Any]) -> None:
-        """Instructions, where the CPU decides."""
-        assert job.instructions is not None
-        runs = 1 if self.options.quick else 3 if job.restless else 2
-        for client in COUNTED:
-            if client not in found:
-                continue
-            begin = time.monotonic()
-            try:
-                counted = statistics.median(
-                    [
-                        self.runner.instructions(
-                            client, job.name, url, job.instructions, job.parameter
-                        )
-                        for _ in range(runs)
-                    ]
-                )
-            except Failed as problem:
-                progress(f"    {problem}")
-                continue
-            found[client]["instructions"] = counted
-            if "instructions" in found["c"]:
-                found[client]["instructions ratio"] = counted / found["c"]["instructions"]
-            progress(
-                f"    {client}: {counted:,.0f} instructions ({time.monotonic() - begin:.0f} s)"
-            )
-
-    def imports(self) -> dict[str, Any]:
+    def imports(self, job: Job) -> Row:
         """Job l: what importing takes, above loading libcurl."""
         statements = {"c": "_ctypes.dlopen('libcurl.so.4', 2)"}
         for client in self.clients:
-            name = {
-                "native": "libcurl",
-                "dropin": "libcurl.pycurl",
-                "tornado": "tornado.curl_httpclient",
-            }.get(client, client)
             if client != "c" and (self.runner.can(client, "a") or self.runner.can(client, "h")):
-                statements[client] = f"import {name}"
+                statements[client] = f"import {MODULES.get(client, client)}"
 
         def once(client: str) -> Sample:
             code = (
@@ -142,65 +155,78 @@ class Bench:
                 f"{statements[client]}\n"
                 "print(time.perf_counter() - b[0], time.process_time() - b[1])"
             )
-            out = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-            wall, cpu = map(float, out.stdout.split())
+            wall, cpu = map(float, self.runner.output([self.runner.python, "-c", code]).split())
             return {"wall": wall, "cpu": cpu}
 
-        samples = interleaved(statements, 3 * self.options.rounds, once)
-        return {
-            client: {
-                "wall": median(list_, "wall"),
-                "cpu": median(list_, "cpu"),
-                # CPU time: files are read from the cache, and others want the machine as well.
-                "above": statistics.median(
-                    [o["cpu"] - c["cpu"] for o, c in zip(list_, samples["c"], strict=True)]
-                ),
-            }
-            for client, list_ in samples.items()
-        }
+        samples = interleaved(statements, 3 * self.rounds, once)
+        row: Row = {}
+        for client, taken in samples.items():
+            # CPU time: files are read from the cache, and others want the machine as well.
+            pairs = zip(taken, samples["c"], strict=True)
+            above = statistics.median([ours["cpu"] - c["cpu"] for ours, c in pairs])
+            row[client] = medians(taken, ("wall", "cpu")) | {"above": above}
+        if "native" in row and report.missed(job, row):
+            row["native"]["modules"] = self.modules()
+        return row
 
-    def calls(self) -> dict[str, Any]:
-        """Job m: the best of what single calls take, in nanoseconds."""
-        clients = [client for client in ("native", "dropin", "pycurl") if client in self.clients]
+    def modules(self) -> dict[str, float]:
+        """Milliseconds of each module that `import libcurl` takes in, the best of several times."""
+        code = (
+            "import subprocess, sys; print(subprocess.run([sys.executable, '-X', 'importtime', '-c',"
+            " 'import libcurl'], capture_output=True, text=True).stderr)"
+        )
+        best: dict[str, float] = {}
+        for _ in range(5):
+            shown = self.runner.output([self.runner.python, "-c", code])
+            for own, name in re.findall(
+                r"import time: +(\d+) .*\| +(\S*(?:libcurl|cffi)\S*)", shown
+            ):
+                best[name] = min(int(own) / 1e3, best.get(name, math.inf))
+        return dict(sorted(best.items(), key=lambda pair: -pair[1]))
 
-        def once(client: str) -> Sample:
-            out = subprocess.run(
-                [sys.executable, str(HERE / "calls.py"), client], capture_output=True, check=True
-            )
-            found: Sample = json.loads(out.stdout)
-            return found
-
-        samples = interleaved(clients, max(1, self.options.rounds // 2), once)
-        return {
-            client: {call: min(sample[call] for sample in list_) for call in list_[0]}
-            for client, list_ in samples.items()
-        }
-
-    def crowd(self, job: Job, clients: list[str]) -> dict[str, Any]:
-        """Job n: what a transfer takes among 10,000, in terms of what it takes among 100."""
-        url = self.url(job)
-        crowd = 2_000 if self.options.quick else 10_000
+    def crowd(self, job: Job) -> Row:
+        """Job n: what a transfer takes among 10,000, as a multiple of what it takes among 100."""
+        url = self.server.url + job.path
+        crowd = 2_000 if self.quick else job.count
 
         def once(client: str) -> Sample:
             few = self.runner.once(client, job.name, url, crowd, 100)
             many = self.runner.once(client, job.name, url, crowd, crowd)
-            return {
-                "wall": many["wall"] / crowd,
-                "cpu": many["cpu"] / crowd,
-                "wall of few": few["wall"] / crowd,
-                "cpu of few": few["cpu"] / crowd,
-                "peak": many["peak"],
-            }
+            return many | {"cpu of few": few["cpu"], "growth": many["cpu"] / few["cpu"]}
 
-        samples = interleaved(clients, max(1, self.options.rounds // 2), once)
+        samples = interleaved(self.able(job), max(1, self.rounds // 2), once)
+        keys = ("wall", "cpu", "user", "peak", "added", "cpu of few", "growth")
         return {
-            client: {key: median(list_, key) for key in list_[0]}
-            | {
-                "growth": statistics.median([s["cpu"] / s["cpu of few"] for s in list_]),
-                "cpu ratio": ratio(samples, client, "cpu"),
-            }
-            for client, list_ in samples.items()
+            client: medians(taken, keys)
+            | {f"{key} ratio": ratio(samples, client, key) for key in ("wall", "cpu")}
+            for client, taken in samples.items()
         }
+
+
+def instructions(profiles: dict[str, callgrind.Profile]) -> Row:
+    """How many, and as a multiple of C's."""
+    totals = {client: profile.total() for client, profile in profiles.items()}
+    return {
+        client: {"instructions": total}
+        | ({"instructions ratio": total / totals["c"]} if "c" in totals else {})
+        for client, total in totals.items()
+    }
+
+
+def chosen(text: str | None, all_of_them: tuple[str, ...]) -> list[str]:
+    """A list on the command line."""
+    names = list(all_of_them) if text is None else text.split(",")
+    for name in names:
+        if name not in all_of_them:
+            sys.exit(f"there is no {name!r}; there are: {', '.join(all_of_them)}")
+    return names
+
+
+def rounded(value: Any) -> Any:
+    """No more digits than mean anything."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def main() -> None:
@@ -212,43 +238,49 @@ def main() -> None:
     parser.add_argument("--client", help=f"some of {','.join(CLIENTS)}")
     parser.add_argument("--rounds", type=int, default=7, help="how many rounds (7)")
     parser.add_argument("--quick", action="store_true", help="less of everything")
-    parser.add_argument("--no-instructions", action="store_true", help="without callgrind")
-    parser.add_argument("--no-report", action="store_true", help="only show the results")
-    parser.add_argument("--output", type=pathlib.Path, default=RESULTS)
+    parser.add_argument(
+        "--update", action="store_true", help="take a part into docs/benchmarks.json"
+    )
+    parser.add_argument(
+        "--also", metavar="PYTHON", help="count the instructions of another one too"
+    )
     options = parser.parse_args()
     names = chosen(options.job, (*BY_NAME, "growth"))
-    results = json.loads(options.output.read_text()) if options.output.exists() else {}
-    results.setdefault("jobs", {})
-    results["versions"] = versions()
-    results["rounds"] = options.rounds
-
-    def keep() -> None:
-        """After each job, because all of them take long."""
-        results["date"] = time.strftime("%Y-%m-%d")
-        if not options.no_report:
-            options.output.write_text(json.dumps(results, indent=1) + "\n")
-
-    runner = Runner(build())
+    whole = not (options.job or options.client or options.quick)
+    results: dict[str, Any] = {"jobs": {}}
+    if options.update and RESULTS.exists():
+        results = json.loads(RESULTS.read_text())
+    results |= {"date": time.strftime("%Y-%m-%d"), "rounds": options.rounds, "versions": versions()}
+    # 10,000 connections at once, here and in nginx.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit("ended"))
+    folder = scratch()
     try:
+        runner, other = Runner(folder), None
+        if options.also and os.path.exists(options.also):
+            version = python_version(options.also)
+            if version != results["versions"]["Python"]:
+                other = Runner(folder, os.path.abspath(options.also))
+                results["versions"]["another Python"] = version
         with Server() as server:
-            bench = Bench(options, server, runner)
+            bench = Bench(options, server, runner, other)
             for job in JOBS:
-                if job.name not in names:
-                    continue
-                progress(f"{job.name}. {job.title}")
-                found = bench.job(job)
-                # A part of the clients renews its part of the row.
-                results["jobs"][job.name] = results["jobs"].get(job.name, {}) | found
-                keep()
-                for line in report.lines(job, found):
-                    progress(f"    {line}")
+                if job.name in names:
+                    progress(f"{job.name}. {job.title}")
+                    row = rounded(bench.job(job))
+                    # A part of the clients renews its part of the row.
+                    results["jobs"][job.name] = results["jobs"].get(job.name, {}) | row
+                    for line in report.lines(job, row):
+                        progress(f"    {line}")
             if "growth" in names:
-                results["growth"] = growth.measure(bench)
-                keep()
+                results["growth"] = rounded(growth.measure(bench))
     finally:
-        runner.close()
-    if not options.no_report:
-        report.write(results, options.output.parent)
+        shutil.rmtree(folder)
+    if whole or options.update:
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        report.write(results)
+        progress(f"see {RESULTS.with_suffix('.md')}")
 
 
 if __name__ == "__main__":

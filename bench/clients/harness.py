@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import sys
 import time
+import timeit
 from collections.abc import Callable
 from typing import Any
 
@@ -20,10 +20,10 @@ UPLOAD = 100_000_000
 Job = Callable[[str, int, int], Any]
 
 
-def resident() -> int:
-    """Resident memory, in kB."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") // 1024
+def resident(which: str = "VmRSS") -> int:
+    """Resident memory, in kB; `VmHWM` at its peak, which ru_maxrss has of the parent as well."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(which))
 
 
 def threads(work: Callable[[str, int], int], url: str, count: int, number: int) -> int:
@@ -61,6 +61,26 @@ def spinning(work: Callable[[str, int], int], url: str, count: int) -> int:
         thread.join()
 
 
+def calls(names: Callable[[], dict[str, Any]]) -> dict[str, Job]:
+    """Jobs that are single calls; `names` has `new`, which makes a handle, and its constants."""
+    statements = {
+        "m-int": "handle.setopt(number, 5)",
+        "m-str": "handle.setopt(text, 'bench')",
+        "m-list": "handle.setopt(lines, ['A: b', 'C: d'])",
+        "m-getinfo": "handle.getinfo(info)",
+        "m-new": "new().close()",
+    }
+
+    def job(statement: str) -> Job:
+        def repeated(_: str, count: int, __: int) -> int:
+            timeit.timeit(statement, "handle = new()", number=count, globals=names())
+            return 0
+
+        return repeated
+
+    return {name: job(statement) for name, statement in statements.items()}
+
+
 def main(jobs: dict[str, Job]) -> None:
     """`JOB URL COUNT [PARAMETER]`, or `--list` for what this client can do."""
     if sys.argv[1:] == ["--list"]:
@@ -69,6 +89,8 @@ def main(jobs: dict[str, Job]) -> None:
     job, url, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     parameter = int(sys.argv[4]) if len(sys.argv) > 4 else 0
     function = jobs[job]
+    if job.startswith("h"):
+        import asyncio  # noqa: F401  which takes its time, and is not what is measured
     base = resident()
     before = resource.getrusage(resource.RUSAGE_SELF)
     begin = time.perf_counter()
@@ -81,7 +103,8 @@ def main(jobs: dict[str, Job]) -> None:
             {
                 "wall": wall,
                 "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-                "peak": after.ru_maxrss,
+                "user": after.ru_utime - before.ru_utime,
+                "peak": resident("VmHWM"),
                 "base": base,
                 **found,
             }

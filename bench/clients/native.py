@@ -9,7 +9,18 @@ from typing import Any
 
 import libcurl
 
-from .harness import AGENT, AT_A_TIME, REFERER, THREADS, UPLOAD, main, resident, spinning, threads
+from .harness import (
+    AGENT,
+    AT_A_TIME,
+    REFERER,
+    THREADS,
+    UPLOAD,
+    calls,
+    main,
+    resident,
+    spinning,
+    threads,
+)
 
 #: HTTP/2 where TLS says so, and over one connection.
 H2 = {"http_version": 4, "pipewait": True, "ssl_verifypeer": False}
@@ -203,6 +214,15 @@ JOBS: dict[str, Any] = {
     "i": lambda url, count, n: threads(get, url, count, n or THREADS),
     "j": lambda url, count, _: spinning(get, url, count),
     "k": idle,
+    **calls(
+        lambda: {
+            "new": libcurl.Easy,
+            "number": libcurl.Opt.MAXREDIRS,
+            "text": libcurl.Opt.USERAGENT,
+            "lines": libcurl.Opt.HTTPHEADER,
+            "info": libcurl.Info.RESPONSE_CODE,
+        }
+    ),
     "n": lambda url, count, n: many(url, count, n, forbid_reuse=True),
 }
 

@@ -10,7 +10,18 @@ from typing import Any
 
 import pycurl
 
-from .harness import AGENT, AT_A_TIME, REFERER, THREADS, UPLOAD, main, resident, spinning, threads
+from .harness import (
+    AGENT,
+    AT_A_TIME,
+    REFERER,
+    THREADS,
+    UPLOAD,
+    calls,
+    main,
+    resident,
+    spinning,
+    threads,
+)
 
 
 def new(url: str) -> Any:
@@ -211,6 +222,15 @@ JOBS: dict[str, Any] = {
     "i": lambda url, count, n: threads(get, url, count, n or THREADS),
     "j": lambda url, count, _: spinning(get, url, count),
     "k": idle,
+    **calls(
+        lambda: {
+            "new": pycurl.Curl,
+            "number": pycurl.MAXREDIRS,
+            "text": pycurl.USERAGENT,
+            "lines": pycurl.HTTPHEADER,
+            "info": pycurl.RESPONSE_CODE,
+        }
+    ),
     "n": lambda url, count, n: many(url, count, n, FORBID_REUSE=1),
 }
 
