@@ -494,7 +494,6 @@ static const struct {
   { "f-policy", connections, 0 },
   { "g", many, AT_A_TIME },
   { "h", many, AT_A_TIME },
-  { "h-uvloop", many, AT_A_TIME },
   { "h2", many_h2, AT_A_TIME },
   { "i", threads, THREADS },
   { "j", sequential, 0 },

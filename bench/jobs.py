@@ -79,40 +79,36 @@ class Job:
     name: str
     title: str
     count: int
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[Limit, ...]
     path: str = "/bytes/100"
     #: Counts of the two callgrind runs whose difference is taken; none: bytes decide, not the CPU.
-    instructions: tuple[int, int] | None = None
+    counts: tuple[int, int] | None = None
     #: How often they are run: the instructions of some jobs depend on what arrives together.
     runs: int = 1
     h2: bool = False
 
+    @property
+    def held(self) -> set[str]:
+        """The clients that its limits are about."""
+        return {client for limit in self.limits for client in (limit.client, limit.base)}
 
-FEW, MANY, GATHERED = (100, 1100), (500, 2500), 3
-BULK = "/bytes/100000000"
+
+BULK, FIFTY = "/bytes/100000000", "/headers/42"
+FEW, MANY = (100, 1100), (500, 2500)
 JOBS = (
-    Job(
-        "a",
-        "small GETs one after the other",
-        3000,
-        (of_c("instructions", 1.08),),
-        instructions=FEW,
-    ),
+    Job("a", "small GETs one after the other", 3000, (of_c("instructions", 1.08),), counts=FEW),
     Job(
         "b",
         "`reset()` and ten options before each GET",
         3000,
         (of_c("instructions", 1.12),),
-        instructions=FEW,
+        counts=FEW,
     ),
     Job(
         "c",
         "100 MB into memory",
         5,
-        (
-            of_c("wall", 1.1),
-            absolute("memory, of the body", "added", 1.3, scale=1024 / 1e8),
-        ),
+        (of_c("wall", 1.1), absolute("memory, of the body", "added", 1.3, scale=1024 / 1e8)),
         BULK,
     ),
     Job("d-file", "100 MB into a file", 8, (of_c("wall", 1.05),), BULK),
@@ -122,7 +118,7 @@ JOBS = (
         "50 headers, each line to a callback",
         1500,
         (of_pycurl("instructions", 1.0),),
-        "/headers/42",
+        FIFTY,
         (100, 600),
     ),
     Job(
@@ -130,7 +126,7 @@ JOBS = (
         "50 headers, the parsed mapping",
         1000,
         (of_c("instructions", 1.2),),
-        "/headers/42",
+        FIFTY,
         (100, 400),
     ),
     Job(
@@ -138,42 +134,38 @@ JOBS = (
         "a new connection for each GET, three socket callbacks",
         1500,
         (of_c("wall", 1.2),),
-        instructions=(100, 600),
+        counts=(100, 600),
     ),
     Job(
         "f-policy",
         "a new connection for each GET, `AddressPolicy.public_only()` too",
         1500,
         (absolute("wall, of job f's", "of plain", 1.03),),
-        instructions=(100, 600),
+        counts=(100, 600),
     ),
     Job(
         "g",
         "10,000 GETs, 100 at a time",
         10_000,
         (of_c("instructions", 1.05),),
-        instructions=MANY,
-        runs=GATHERED,
+        counts=MANY,
+        runs=3,
     ),
     Job(
         "h",
         "10,000 GETs under asyncio, 100 at a time",
         10_000,
-        (
-            of_c("instructions", 1.15),
-            absolute("instructions", "instructions", 95, "k", 1e-3),
-        ),
-        instructions=MANY,
-        runs=GATHERED,
+        (of_c("instructions", 1.15), absolute("instructions", "instructions", 95, "k", 1e-3)),
+        counts=MANY,
+        runs=3,
     ),
-    Job("h-uvloop", "10,000 GETs under uvloop, 100 at a time", 10_000),
     Job(
         "h2",
         "10,000 GETs under asyncio, over HTTP/2",
         10_000,
         (of_c("instructions", 1.15),),
-        instructions=MANY,
-        runs=GATHERED,
+        counts=MANY,
+        runs=3,
         h2=True,
     ),
     Job(
@@ -181,7 +173,7 @@ JOBS = (
         "four threads, 5,000 GETs each",
         20_000,
         (of_c("instructions", 1.10),),
-        instructions=(400, 2400),
+        counts=(400, 2400),
     ),
     Job(
         "j",
@@ -196,16 +188,16 @@ JOBS = (
         Job(
             f"m-{name}",
             f"the drop-in's `{call}`",
-            5_000 if name == "new" else 50_000,
+            count,
             (of_pycurl("instructions", most, "dropin"),),
-            instructions=(100, 1100),
+            counts=FEW,
         )
-        for name, call, most in (
-            ("int", "setopt(MAXREDIRS, 5)", 2.0),
-            ("str", "setopt(USERAGENT, 'bench')", 2.0),
-            ("list", "setopt(HTTPHEADER, [...])", 2.0),
-            ("getinfo", "getinfo(RESPONSE_CODE)", 2.0),
-            ("new", "Curl().close()", 1.0),
+        for name, call, count, most in (
+            ("int", "setopt(MAXREDIRS, 5)", 50_000, 2.0),
+            ("str", "setopt(USERAGENT, 'bench')", 50_000, 2.0),
+            ("list", "setopt(HTTPHEADER, [...])", 50_000, 2.0),
+            ("getinfo", "getinfo(RESPONSE_CODE)", 50_000, 2.0),
+            ("new", "Curl().close()", 5_000, 1.0),
         )
     ),
     Job(

@@ -157,7 +157,7 @@ def versions() -> dict[str, Any]:
     nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
     shown = subprocess.run([nginx or "nginx", "-v"], capture_output=True, text=True).stderr
     found["nginx"] = shown.strip().rpartition("/")[2]
-    names = "libcurl cffi pycurl curl_cffi aiohttp httpx requests urllib3 tornado uvloop"
+    names = "libcurl cffi pycurl curl_cffi aiohttp httpx requests urllib3 tornado"
     for name in names.split():
         try:
             found["this library" if name == "libcurl" else name] = version(name)

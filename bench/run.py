@@ -74,7 +74,7 @@ class Bench:
         if job.path.startswith("/bytes/"):
             self.server.file(int(job.path[7:]))
         row = self.transfers(job, url)
-        if job.instructions:
+        if job.counts:
             self.count(job, url, row)
         return row
 
@@ -119,10 +119,10 @@ class Bench:
                     profiles[limit.client], profiles[limit.base]
                 )
         if self.other:
-            needed = {"pycurl", *(limit.client for limit in job.limits)}
-            again = self.profiles(self.other, job, url, [c for c in clients if c in needed])
+            python = [client for client in clients if client in job.held - {"c"}]
+            again = self.profiles(self.other, job, url, python)
             if "c" in profiles:
-                again["c"] = profiles["c"]  # which has no Python
+                again["c"] = profiles["c"]
             for client, counted in instructions(again).items():
                 row[client]["other"] = counted
 
@@ -133,10 +133,10 @@ class Bench:
         found = {}
         for client in clients:
             try:
-                assert job.instructions is not None
-                runs = 1 if self.quick else job.runs
+                assert job.counts is not None
+                runs = 1 if self.quick or client not in job.held else job.runs
                 command = [*runner.command(client), job.name, url]
-                found[client] = callgrind.count(runner, command, job.instructions, runs)
+                found[client] = callgrind.count(runner, command, job.counts, runs)
                 progress(f"    {client}: {found[client].total():,.0f} instructions")
             except Failed as problem:
                 progress(f"    {client}, instructions: {problem}")
@@ -278,6 +278,8 @@ def main() -> None:
     finally:
         shutil.rmtree(folder)
     if whole or options.update:
+        jobs = results["jobs"]
+        results["jobs"] = {name: jobs[name] for name in BY_NAME if name in jobs}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         report.write(results)
         progress(f"see {RESULTS.with_suffix('.md')}")

@@ -32,19 +32,10 @@ def get(url: str, count: int, at_a_time: int) -> int:
     return asyncio.run(all_of_them())
 
 
-def uvloop(url: str, count: int, at_a_time: int) -> int:
-    """The same on uvloop."""
-    import uvloop
-
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    return get(url, count, at_a_time)
-
-
 JOBS: dict[str, Any] = {
     "a": lambda url, count, _: get(url, count, 1),
     "c": lambda url, count, _: get(url, count, 1),
     "h": get,
-    "h-uvloop": uvloop,
 }
 
 if __name__ == "__main__":

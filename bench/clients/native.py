@@ -167,16 +167,6 @@ def asyncio(url: str, count: int, at_a_time: int, **more: Any) -> int:
     return asyncio.run(all_of_them())
 
 
-def uvloop(url: str, count: int, at_a_time: int) -> int:
-    """The same on uvloop."""
-    import asyncio as standard
-
-    import uvloop
-
-    standard.set_event_loop_policy(uvloop.EventLoopPolicy())
-    return asyncio(url, count, at_a_time)
-
-
 def idle(_: str, count: int, __: int) -> dict[str, int]:
     """Handles that do nothing."""
     libcurl.Easy().close()
@@ -209,7 +199,6 @@ JOBS: dict[str, Any] = {
     "f-policy": lambda url, count, n: connections(url, count, n, policy=True),
     "g": many,
     "h": asyncio,
-    "h-uvloop": uvloop,
     "h2": lambda url, count, n: asyncio(url, count, n, **H2),
     "i": lambda url, count, n: threads(get, url, count, n or THREADS),
     "j": lambda url, count, _: spinning(get, url, count),
