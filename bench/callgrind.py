@@ -31,9 +31,12 @@ _OBJECTS = (
 
 
 def count(runner: Runner, command: list[str], counts: tuple[int, int], runs: int = 1) -> Profile:
-    """Per request: the difference of two runs, so that the start does not count; medians of several."""
-    with ThreadPoolExecutor(2) as two:
-        profiles = list(two.map(lambda n: _run(runner, [*command, str(n)]), counts * runs))
+    """Per request: the difference of two runs, so that the start does not count; medians of several.
+
+    Where several are needed, because it matters when the server answers, it is not kept from that.
+    """
+    with ThreadPoolExecutor(1 if runs > 1 else 2) as workers:
+        profiles = list(workers.map(lambda n: _run(runner, [*command, str(n)]), counts * runs))
     differences = []
     for less, more in zip(profiles[::2], profiles[1::2], strict=True):
         more.subtract(less)

@@ -149,7 +149,7 @@ JOBS = (
         10_000,
         (of_c("instructions", 1.05),),
         counts=MANY,
-        runs=3,
+        runs=5,
     ),
     Job(
         "h",
@@ -157,7 +157,7 @@ JOBS = (
         10_000,
         (of_c("instructions", 1.15), absolute("instructions", "instructions", 95, "k", 1e-3)),
         counts=MANY,
-        runs=3,
+        runs=5,
     ),
     Job(
         "h2",
@@ -165,7 +165,7 @@ JOBS = (
         10_000,
         (of_c("instructions", 1.15),),
         counts=MANY,
-        runs=3,
+        runs=5,
         h2=True,
     ),
     Job(
