@@ -177,7 +177,7 @@ JOBS = (
     ),
     Job(
         "j",
-        "GETs while another Python thread computes (CPU: of both)",
+        "GETs while another Python thread computes",
         200,
         # One wait, not two: the thread that computes gives the GIL up every 5 ms.
         (absolute("waits for the GIL per request", "wall", 1.5, scale=1 / 0.005),),

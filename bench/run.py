@@ -92,7 +92,8 @@ class Bench:
 
         clients = self.able(job)
         plain = ["plain"] if job.name == "f-policy" and "native" in clients else []
-        samples = interleaved(clients + plain, self.rounds, once)
+        timed = any("wall" in limit.what for limit in job.limits)
+        samples = interleaved(clients + plain, self.rounds * (1 + timed), once)
         row: Row = {}
         for client in samples.keys() - plain:
             keys = ["wall", "cpu", "user", "peak", "added"] + ["kept"] * (job.name == "k")
@@ -113,11 +114,6 @@ class Bench:
         profiles = self.profiles(self.runner, job, url, clients)
         for client, counted in instructions(profiles).items():
             row[client] |= counted | {"objects": callgrind.by_object(profiles[client])}
-        for limit in report.missed(job, row):
-            if limit.client in profiles and limit.base in profiles:
-                row[limit.client]["functions"] = callgrind.by_function(
-                    profiles[limit.client], profiles[limit.base]
-                )
         if self.other:
             python = [client for client in clients if client in job.held - {"c"}]
             again = self.profiles(self.other, job, url, python)
@@ -125,6 +121,11 @@ class Bench:
                 again["c"] = profiles["c"]
             for client, counted in instructions(again).items():
                 row[client]["other"] = counted
+        for limit in report.missed(job, row):
+            if limit.client in profiles and limit.base in profiles:
+                row[limit.client]["functions"] = callgrind.by_function(
+                    profiles[limit.client], profiles[limit.base]
+                )
 
     def profiles(
         self, runner: Runner, job: Job, url: str, clients: list[str]
