@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import warnings
 from _weakref import ref
-from errno import EAGAIN
 
 from libcurl._native import ffi, lib
 from libcurl.callbacks import report
-from libcurl.engine import SLICE, Engine, initialize
-from libcurl.infos import getinfo_raw
+from libcurl.engine import Engine, initialize
 from libcurl.options import BLOB, LIST, NUMBER, SPECIAL, TEXT, Option, by_name, by_number
 from libcurl.pycurl.common import CurlAttributes, attributes_of, error, no_dict, refused, show
+from libcurl.pycurl.connection import ConnectionMethods
 from libcurl.pycurl.converters import WRAPPERS, answer
-from libcurl.pycurl.names import OWNED, infos
+from libcurl.pycurl.infos import InfoMethods
+from libcurl.pycurl.names import OWNED
+from libcurl.pycurl.transfers import TransferMethods
 from libcurl.pycurl.version import VERSION
-from libcurl.pycurl.websocket import WebSocketMethods, room, writable
+from libcurl.pycurl.websocket import WebSocketMethods
 from libcurl.settings import SLOTS, Settings, _gathers
 from libcurl.special import SETTERS, set_callback, unset_by_reset
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-    from typing_extensions import Buffer, Self
+    from typing_extensions import Self
 
     from libcurl.pycurl.multi import CurlMulti
     from libcurl.pycurl.share import CurlShare
@@ -41,16 +42,6 @@ _call_back = lib.easy_call_back
 _enter = lib.easy_enter
 _leave = lib.easy_leave
 _reset = lib.easy_reset
-_perform = lib.easy_perform
-_continue = lib.easy_continue
-_fetch = lib.easy_fetch
-_fetched = lib.easy_fetched
-_NO_SIZE = lib.NO_SIZE
-_RUNNING = lib.HANDLE_RUNNING
-_info_number = lib.easy_info_number
-_info_real = lib.easy_info_real
-_info_text = lib.easy_info_text
-_string = ffi.string
 _new = ffi.new
 _init = lib.easy_init
 _end = lib.easy_close
@@ -67,30 +58,6 @@ _set_closer = Settings.__dict__["_closer"].__set__
 _texts: dict[int, Option] = {}
 _lists: dict[int, Option] = {}
 _functions: dict[int, tuple[Option, str | None, Any, Any]] = {}
-
-_DEPRECATED_INFOS = (
-    lib.CURLINFO_CONTENT_LENGTH_DOWNLOAD,
-    lib.CURLINFO_CONTENT_LENGTH_UPLOAD,
-    lib.CURLINFO_SIZE_DOWNLOAD,
-    lib.CURLINFO_SIZE_UPLOAD,
-    lib.CURLINFO_SPEED_DOWNLOAD,
-    lib.CURLINFO_SPEED_UPLOAD,
-)
-
-
-def _short(*types: int) -> frozenset[int]:
-    """Infos that getinfo takes the short way."""
-    long = {*_DEPRECATED_INFOS, lib.CURLINFO_LASTSOCKET, lib.CURLINFO_PRIVATE}
-    return frozenset(info for info in infos() if info & lib.CURLINFO_TYPEMASK in types) - long
-
-
-_INTS = _short(lib.CURLINFO_LONG, lib.CURLINFO_OFF_T)
-_FLOATS = _short(lib.CURLINFO_DOUBLE)
-_STRINGS = _short(lib.CURLINFO_STRING)
-_NO_NUMBER = -1 << 63
-#: Memory to copy strings to: one for each who asks meanwhile, a signal handler perhaps.
-_spare: list[Any] = []
-_ROOM = lib.TEXT_ROOM
 
 _FILES = {
     lib.CURLOPT_READDATA: ("read", lib.CURLOPT_READFUNCTION),
@@ -137,7 +104,14 @@ def set_curlu(curl: Curl, option: Option, url: Any) -> None:
     curl._remember(option, url)
 
 
-class Curl(CurlAttributes, WebSocketMethods, Engine):
+class Curl(
+    CurlAttributes,
+    TransferMethods,
+    InfoMethods,
+    ConnectionMethods,
+    WebSocketMethods,
+    Engine,
+):
     """A transfer, as pycurl has it."""
 
     __slots__ = (*SLOTS, "_joined", "_values")
@@ -632,97 +606,6 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
         except (OSError, RuntimeError):
             return b""
 
-    # -- Transfer --------------------------------------------------------------------------------
-
-    def perform(self) -> None:
-        """Do the transfer and wait for its end."""
-        if self._message:
-            self._message = ""
-        handle = self._handle
-        try:
-            code = _perform(handle, SLICE)
-            while code == _RUNNING:
-                code = _continue(handle, SLICE)
-        except BaseException:
-            self._give_up()
-            raise
-        self._ended(code)
-
-    def _ended(self, code: int) -> None:
-        """After a transfer."""
-        if code or self._exception is not None or self._cache is not None:
-            if code < 0:
-                self._refuse(code, "perform")
-            self._after(code)
-
-    def perform_rb(self) -> bytes:
-        """Do the transfer; what it received. A write callback that is set has a rest meanwhile."""
-        if self._message:
-            self._message = ""
-        handle = self._handle
-        view = self._view
-        if view is None:
-            view = self._look()
-        try:
-            size = _fetch(handle)
-            if size >= 0:
-                body: bytes = view[:size]
-                _fetched(handle)
-                return body
-            code = size - _NO_SIZE
-            while code == _RUNNING:
-                code = _continue(handle, SLICE)
-        except BaseException:
-            self._give_up()
-            raise
-        self._ended(code)
-        return self._take_body()
-
-    def _look(self) -> Any:
-        """Where small bodies will be seen."""
-        self._check("perform")
-        handle = self._handle
-        if not handle.attention:
-            first = lib.easy_first(handle)
-            if not first:
-                raise MemoryError
-            self._view = ffi.buffer(first, lib.FIRST_ROOM)
-        return self._view
-
-    def perform_rs(self) -> str:
-        """Do the transfer; what it received, as UTF-8."""
-        return self.perform_rb().decode()
-
-    def errstr(self) -> str:
-        """The text of the error buffer."""
-        return self.errstr_raw().decode()
-
-    def errstr_raw(self) -> bytes:
-        """The text of the error buffer, in bytes."""
-        self._check("errstr")
-        self._enter()  # or somebody else may close it meanwhile
-        buffer = self._handle.error
-        text: bytes = ffi.string(buffer) if buffer else b""
-        lib.easy_leave(self._handle)
-        return text or self._message.encode()
-
-    def pause(self, bitmask: int = lib.CURLPAUSE_ALL) -> None:
-        """Pause the directions in `bitmask`."""
-        self._pause(bitmask, "pause")
-
-    def unpause(self) -> None:
-        """Unpause both directions."""
-        self._pause(lib.CURLPAUSE_CONT, "unpause")
-
-    def _pause(self, bitmask: int, method: str) -> None:
-        code = lib.easy_pause(self._handle, bitmask)
-        if code < 0:
-            self._refuse(code, method)
-        if self._exception is not None:
-            self._after(0)
-        if code:
-            raise error(code, "pause/unpause failed")
-
     def multi(self) -> CurlMulti | None:
         """The CurlMulti that it is in, or None."""
         return self._multi  # type: ignore[no-any-return]
@@ -731,109 +614,10 @@ class Curl(CurlAttributes, WebSocketMethods, Engine):
         """The CurlShare that it uses, or None."""
         return self._share  # pyright: ignore[reportReturnType]
 
-    # -- Sockets of its own ----------------------------------------------------------------------
-
-    def send(self, data: Buffer) -> int:
-        """Send over the connection of a CONNECT_ONLY transfer."""
-        memoryview(data)
-        self._check("send")
-        sent = ffi.new("size_t *")
-        with ffi.from_buffer(data) as buffer:
-            code = lib.easy_send(self._handle, buffer, len(buffer), sent)
-        self._moved(code)
-        return int(sent[0])
-
-    def recv(self, size: int) -> bytes:
-        """Receive over the connection of a CONNECT_ONLY transfer."""
-        if size < 0:
-            raise ValueError("negative buffersize in recv")
-        self._check("recv")
-        buffer = bytearray(size)
-        return bytes(buffer[: self._recv_into(buffer, size)])
-
-    def recv_into(self, buffer: Buffer, nbytes: int = 0) -> int:
-        """Receive into a buffer."""
-        size = room(buffer, nbytes, "recv_into")
-        self._check("recv_into")
-        return self._recv_into(buffer, size)
-
-    def _recv_into(self, buffer: Buffer, size: int) -> int:
-        if not size:
-            return 0
-        received = ffi.new("size_t *")
-        with writable(buffer) as target:
-            code = lib.easy_recv(self._handle, target, size, received)
-        self._moved(code)
-        return int(received[0])
-
-    def _moved(self, code: int) -> None:
-        """After send or recv."""
-        if code == lib.CURLE_AGAIN:
-            raise BlockingIOError(EAGAIN, os.strerror(EAGAIN))
-        if code or self._exception is not None:
-            self._after(code)
-
-    # -- What is known of the transfer -----------------------------------------------------------
-
-    def getinfo(self, info: int) -> Any:
-        """What is known of the last transfer, text as str."""
-        if info in _INTS:
-            number: int = _info_number(self._handle, info)
-            if number != _NO_NUMBER:
-                return number
-        elif info in _FLOATS:
-            real: float = _info_real(self._handle, info)
-            if real == real:
-                return real
-        elif info in _STRINGS:
-            try:
-                room = _spare.pop()
-            except IndexError:
-                room = _new("char[]", _ROOM)
-            text = _info_text(self._handle, info, room)
-            data = text and _string(text)
-            _spare.append(room)
-            if data:
-                try:
-                    return data.decode()
-                except UnicodeDecodeError:
-                    pass
-        return _decoded(self.getinfo_raw(info))
-
-    def getinfo_raw(self, info: int) -> Any:
-        """What is known of the last transfer, text as bytes."""
-        if not isinstance(info, int):
-            raise TypeError(f"'{type(info).__name__}' object cannot be interpreted as an integer")
-        if info in _DEPRECATED_INFOS:
-            warnings.warn("getinfo option is deprecated", DeprecationWarning, 2)
-        self._check("getinfo")
-        if info == lib.CURLINFO_LASTSOCKET:
-            info = lib.CURLINFO_ACTIVESOCKET
-        try:
-            value = getinfo_raw(self, info)
-        except error:
-            raise
-        except Exception:
-            raise ValueError("invalid argument to getinfo") from None
-        if info == lib.CURLINFO_CERTINFO:
-            return [
-                tuple(field if len(field) > 1 else field[0] for field in certificate)
-                for certificate in value
-            ]
-        return value
-
 
 def _warn(option: Option) -> None:
     if option.name in _DEPRECATED:
         warnings.warn(_DEPRECATED[option.name], DeprecationWarning, 5)
-
-
-def _decoded(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(_decoded, value))
-    return value
 
 
 _WRITEFUNCTION = by_name["writefunction"]
