@@ -243,7 +243,9 @@ class Easy(Engine):
             self._body = None
             while True:
                 if handle.curl and handle.body.size:
-                    yield self._take_body()
+                    piece = self._take_body()
+                    if piece:  # or another thread has taken it
+                        yield piece
                 if code != _RUNNING:
                     break
                 code = lib.easy_stream_on(handle, SLICE)

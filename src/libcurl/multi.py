@@ -186,6 +186,8 @@ class Multi(MultiEngine):
         self._recall()
         while self._easies or self._done:
             self._results(SLICE)
+            if not self._done:
+                self._forget_strays()
             # In one line, between the parts of which no interrupt comes.
             self._given, self._done = iter(self._done), []
             yield from self._given  # type: ignore[misc]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from libcurl.sockets.tool import Set
 
 _add = lib.multi_add
+_added = lib.multi_added
 _taken = lib.multi_results_taken
 _unpack = ffi.unpack
 
@@ -254,6 +255,8 @@ class MultiEngine:
             self._moved_in(easy)
         easy._multi = self
         easy._body = None
+        self._easies[easy._id] = easy  # where another thread has taken it for a stray
+        _added(self._handle)
         if self._exception is not None or connections.interruptions:
             self._after(0)
 
@@ -300,6 +303,13 @@ class MultiEngine:
         """The easy has left."""
         self._easies.pop(easy._id, None)
         easy._multi = None
+
+    def _forget_strays(self) -> None:
+        """Where libcurl has none, those that another thread has closed while they were added, or removed."""
+        if not self._handle.first:
+            for easy in list(self._easies.values()):
+                if not easy._handle.joined:
+                    self._forget(easy)
 
     def _read_messages(self) -> None:
         """curl_multi_info_read, into `_done`; the easies stay."""

@@ -188,7 +188,8 @@ static int refused(multi *m, int answer)
   return 0;
 }
 
-/* curl_multi_add_handle. The private multi of the easy, and its connections, end here. */
+/* curl_multi_add_handle. The private multi of the easy, and its connections, end here. Nobody drives, or
+ * closes the easy, until Python has noted it (multi_added). */
 int multi_add(multi *m, easy *e)
 {
   int code = enter_both(m, e);
@@ -210,9 +211,15 @@ int multi_add(multi *m, easy *e)
     if(!code)
       link_easy(m, e);
   }
-  leave_both(m, e);
+  guard_leave(&e->inside);
+  if(code)
+    multi_leave(m);
+  else
+    guard_show(&m->inside);
   return code;
 }
+
+void multi_added(multi *m) { guard_shown(&m->inside); }
 
 /* What Python has not heard of a transfer is void when its handle is removed, as libcurl's messages are. */
 static void forget_results(multi *m, const easy *e)

@@ -222,6 +222,7 @@ int multi_enter(multi *);
 void multi_leave(multi *);
 int multi_forked(const multi *);
 int multi_add(multi *, easy *);
+void multi_added(multi *);
 int multi_remove(multi *, easy *);
 int multi_perform(multi *, int *running);
 int multi_poll(multi *, struct curl_waitfd *, unsigned count, int milliseconds, int *ready);

@@ -35,6 +35,7 @@ _PASSED = lib.TIME_PASSED
 _NO_NUMBER = lib.NO_NUMBER
 _REFUSED = _NO_NUMBER >> 1  # below that is NO_NUMBER and a code
 _take_in = lib.multi_take_in
+_added = lib.multi_added
 _set_joined = Curl.__dict__["_joined"].__set__
 _unpack = ffi.unpack
 _let_go = lib.multi_let_go
@@ -271,6 +272,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
         if curl._cache is not None:
             self._moved_in(curl)
         _set_joined(curl, ref(self))
+        _added(self._handle)
         if found < 0 or interruptions:
             self._after(0)
 
