@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pathlib
+import re
 import runpy
 import select
 import selectors
@@ -141,7 +142,11 @@ def test_examples_run_as_they_are(name: str, http: Any) -> None:
         timeout=30,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    # On a busy machine asyncio finds that something took long: no fault of the example's.
+    said = [
+        line for line in done.stderr.splitlines() if not re.search(r" took \d+\.\d+ seconds$", line)
+    ]
+    assert (done.returncode, said) == (0, [])
     expected = {f"{url} {url.rpartition('/')[2]} bytes" for url in urls}
     assert set(done.stdout.splitlines()) == expected
 
