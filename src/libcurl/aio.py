@@ -321,11 +321,8 @@ class _Driven(Multi):
             if ending is not None and not ending.done():
                 try:
                     ((task, context),) = ending._callbacks
-                except (
-                    AttributeError,
-                    TypeError,
-                    ValueError,
-                ):  # a future of another kind, or nobody
+                except (AttributeError, TypeError, ValueError):
+                    # A future of another kind, or one that nobody waits for.
                     ending.set_result(error)
                 else:
                     ending.remove_done_callback(task)

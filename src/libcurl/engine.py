@@ -217,6 +217,11 @@ class Engine(Settings):
         self._body = None
         if self._kept is not None:
             self._flush()
+        return self._in_slices()
+
+    def _in_slices(self) -> int:
+        """easy_perform, and easy_continue for as long as it takes."""
+        handle = self._handle
         try:
             code: int = _perform(handle, SLICE)
             while code == _RUNNING:
@@ -241,8 +246,11 @@ class Engine(Settings):
 
     def _look_at_bodies(self) -> None:
         """Where small bodies will be seen, unless there is more to do in Python than to look there."""
-        handle = self._handle
         self._register()  # large ones ask for memory
+        self._look_at_small_bodies()
+
+    def _look_at_small_bodies(self) -> None:
+        handle = self._handle
         if not handle.attention:
             first = lib.easy_first(handle)
             if not first:

@@ -106,16 +106,17 @@ def _string(easy: Engine, info: int) -> bytes | None:
 def getinfo(easy: Engine, info: int | str) -> Any:
     """The value of an info, strings as str."""
     value = getinfo_raw(easy, info)
-    return value if number(info) == lib.CURLINFO_PRIVATE else _decode(value)
+    return value if number(info) == lib.CURLINFO_PRIVATE else decoded(value)
 
 
-def _decode(value: Any) -> Any:
+def decoded(value: Any) -> Any:
+    """The value of an info with its bytes as str."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
     if isinstance(value, list):
-        return [_decode(item) for item in value]
+        return [decoded(item) for item in value]
     if isinstance(value, tuple):
-        return tuple(_decode(item) for item in value)
+        return tuple(decoded(item) for item in value)
     return value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from libcurl._native import ffi, lib
-from libcurl.infos import getinfo_raw
+from libcurl.infos import decoded, getinfo_raw
 from libcurl.pycurl.common import error
 from libcurl.pycurl.names import infos
 
@@ -75,7 +75,7 @@ class InfoMethods:
                     return data.decode()
                 except UnicodeDecodeError:
                     pass
-        return _decoded(self.getinfo_raw(info))
+        return decoded(self.getinfo_raw(info))
 
     def getinfo_raw(self, info: int) -> Any:
         """What is known of the last transfer, text as bytes."""
@@ -98,11 +98,3 @@ class InfoMethods:
                 for certificate in value
             ]
         return value
-
-
-def _decoded(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(_decoded, value))
-    return value

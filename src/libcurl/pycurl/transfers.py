@@ -10,7 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_perform = lib.easy_perform
 _continue = lib.easy_continue
 _fetch = lib.easy_fetch
 _fetched = lib.easy_fetched
@@ -31,6 +30,8 @@ class TransferMethods:
     _exception: Any
     _give_up: Any
     _handle: Any
+    _in_slices: Any
+    _look_at_small_bodies: Any
     _message: str
     _refuse: Any
     _take_body: Any
@@ -40,15 +41,7 @@ class TransferMethods:
         """Do the transfer and wait for its end."""
         if self._message:
             self._message = ""
-        handle = self._handle
-        try:
-            code = _perform(handle, SLICE)
-            while code == _RUNNING:
-                code = _continue(handle, SLICE)
-        except BaseException:
-            self._give_up()
-            raise
-        self._ended(code)
+        self._ended(self._in_slices())
 
     def _ended(self, code: int) -> None:
         """After a transfer."""
@@ -84,12 +77,7 @@ class TransferMethods:
     def _look(self) -> Any:
         """Where small bodies will be seen."""
         self._check("perform")
-        handle = self._handle
-        if not handle.attention:
-            first = lib.easy_first(handle)
-            if not first:
-                raise MemoryError
-            self._view = ffi.buffer(first, lib.FIRST_ROOM)
+        self._look_at_small_bodies()
         return self._view
 
     def perform_rs(self) -> str:
