@@ -351,7 +351,7 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *p, void *know
   return 0;
 }
 
-static void multi(const char *url, int count, int at_a_time, long version, long forbid_reuse)
+static void multi(const char *url, int count, int at_a_time, long version, int afresh)
 {
   loop l = { .multi = curl_multi_init(), .epoll = epoll_create1(EPOLL_CLOEXEC), .deadline = -1 };
   int started = 0, done = 0, running, queued, i;
@@ -371,8 +371,10 @@ static void multi(const char *url, int count, int at_a_time, long version, long 
       ok(curl_easy_setopt(curl, CURLOPT_PIPEWAIT, 1L));
       ok(curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L));
     }
-    if(forbid_reuse)
+    if(afresh) {
+      ok(curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L));
       ok(curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L));
+    }
     curl_multi_add_handle(l.multi, curl);
   }
   while(done < count) {

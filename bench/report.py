@@ -147,6 +147,8 @@ def document(results: Results) -> str:
         "- CPU time is the client's, in user space and in the kernel, without the server's; in job j, that",
         "  of both threads.",
         "- The drop-in makes libcurl's handle when it is first used, which idle ones (k, m-new) are not.",
+        "- Job n sets FRESH_CONNECT everywhere, or libcurl would look for a connection that it can use",
+        "  among all that lead to the host, before each transfer. Each handle does three transfers or more.",
         "- The server shares the machine with the client. The C program in job c uses huge pages and knows",
         "  the size of the body beforehand.",
     ]
@@ -253,8 +255,6 @@ def profile(job: Job, row: Row) -> Iterator[str]:
         ]
         rows.append(["multiple", *(number(row[client]["growth"]) for client in ours)])
         yield from table(["CPU time per transfer", *heads], rows)
-        yield "libcurl looks for a connection among all that lead to the host, for each transfer."
-        yield ""
 
 
 def details(job: Job, row: Row) -> Iterator[str]:

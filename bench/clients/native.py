@@ -212,7 +212,7 @@ JOBS: dict[str, Any] = {
             "info": libcurl.Info.RESPONSE_CODE,
         }
     ),
-    "n": lambda url, count, n: many(url, count, n, forbid_reuse=True),
+    "n": lambda url, count, n: many(url, count, n, fresh_connect=True, forbid_reuse=True),
 }
 
 if __name__ == "__main__":

@@ -231,7 +231,7 @@ JOBS: dict[str, Any] = {
             "info": pycurl.RESPONSE_CODE,
         }
     ),
-    "n": lambda url, count, n: many(url, count, n, FORBID_REUSE=1),
+    "n": lambda url, count, n: many(url, count, n, FRESH_CONNECT=1, FORBID_REUSE=1),
 }
 
 if __name__ == "__main__":
