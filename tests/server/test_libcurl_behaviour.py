@@ -206,6 +206,25 @@ def test_maxconnects_closes_the_connection_unused_for_longest(many: str, http: A
     assert watch.names.count("close") == 5
 
 
+def test_maxconnects_counts_again_after_a_multi(http: Any) -> None:
+    watch = Watch()
+    hosts = [f"host-{number}.example" for number in range(3)]
+    there = [f"{host}:{http.port}:127.0.0.1" for host in hosts]
+    easy = watch.easy(resolve=there, maxconnects=1, url=f"http://{hosts[0]}:{http.port}/")
+    easy.perform()
+    with Multi() as multi:
+        easy.set(resolve=there)
+        multi.add(easy)
+        assert by_run(multi) == [(easy, None)]
+    watch.events.clear()
+    for turn, host in enumerate(hosts):
+        easy.set(url=f"http://{host}:{http.port}/", resolve=there)
+        easy.perform()
+        assert watch.names.count("open") == turn + 1
+        assert watch.names.count("close") == turn
+    easy.close()
+
+
 @pytest.mark.skipif(LOADED < (8, 16), reason="libcurl 8.16 has it")
 def test_connections_of_a_network_that_changed_are_closed(http: Any) -> None:  # 3033
     watch = Watch()

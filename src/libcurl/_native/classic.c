@@ -40,19 +40,19 @@ void notes_free(easy *e)
 {
   free(e->notes);
   e->notes = NULL;
-  e->note_count = e->note_room = 0;
+  e->note_count = 0;
 }
 
-/* Room for one more. Answers 0 when out of memory. */
+/* Room for one more, made for sixteen at a time. Answers 0 when out of memory. */
 static int notes_grow(easy *e)
 {
-  int room = e->note_room ? 2 * e->note_room : 16;
-  int64_t *larger = realloc(e->notes, 2 * (size_t)room * sizeof(*larger));
+  int64_t *larger;
 
-  if(larger) {
+  if(e->notes && e->note_count % 16)
+    return 1;
+  larger = realloc(e->notes, 2 * ((size_t)e->note_count + 16) * sizeof(*larger));
+  if(larger)
     e->notes = larger;
-    e->note_room = room;
-  }
   return larger != NULL;
 }
 
@@ -84,8 +84,7 @@ int easy_note_number(easy *e, int option, int64_t value)
   code = easy_enter(e);
   if(code)
     return code;
-  code = e->note_count < e->note_room || notes_grow(e) ? easy_set_number(e, option, value)
-                                                       : CURLE_OUT_OF_MEMORY;
+  code = notes_grow(e) ? easy_set_number(e, option, value) : CURLE_OUT_OF_MEMORY;
   if(!code)
     note(e, option, value);
   easy_leave(e);

@@ -131,8 +131,7 @@ int easy_duplicate(easy *original, easy *e)
     curl_easy_setopt(e->curl, CURLOPT_HEADERDATA, NULL);
     curl_easy_setopt(e->curl, CURLOPT_READDATA, stdin);
     e->maxconnects = original->maxconnects;
-    e->bulk = original->bulk;
-    e->sized = original->sized;
+    e->buffers = original->buffers;
     e->kept = kept_copy(original->kept, e->curl);
     code = easy_set_stderr(e, original->log ? fileno(original->log) : -1) != 0;
     if(code)
@@ -278,8 +277,9 @@ int easy_reset_now(easy *e)
   e->verdicts = NULL;
   e->verdicts_open = e->verdicts_check = 0;
   e->closer = 0;
+  e->maxconnects_changed |= e->maxconnects != 0;
   e->maxconnects = 0;
-  e->bulk = e->sized = 0;
+  e->buffers = BUFFERS_SMALL;
   code = set_defaults(e);
   if(!code && e->agent)
     code = curl_easy_setopt(e->curl, CURLOPT_USERAGENT, e->agent);

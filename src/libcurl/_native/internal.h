@@ -40,9 +40,13 @@ void easy_drop_steps(easy *);
 int easy_reset_now(easy *);
 
 /* perform.c */
+
+/* A single transfer is served best by large buffers, of which only what is used takes memory; in a
+ * multi there may be thousands. What the user has chosen stays. */
+enum buffers { BUFFERS_SMALL, BUFFERS_LARGE, BUFFERS_CHOSEN };
 CURLcode easy_clear_error(easy *);
 int easy_begin(easy *);
-void easy_size_buffers(easy *, int bulk);
+void easy_size_buffers(easy *, enum buffers);
 
 /* multi.c */
 void multi_unlink(easy *);

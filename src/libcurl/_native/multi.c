@@ -202,7 +202,7 @@ int multi_add(multi *m, easy *e)
     code = CURLM_OUT_OF_MEMORY;
   else {
     easy_drop_steps(e);
-    easy_size_buffers(e, 0);
+    easy_size_buffers(e, BUFFERS_SMALL);
     code = easy_begin(e) ? CURLM_OUT_OF_MEMORY : curl_multi_add_handle(m->curlm, e->curl);
     if(!code && m->refused) {
       curl_multi_remove_handle(m->curlm, e->curl);

@@ -73,9 +73,11 @@ struct kept *kept_copy(const struct kept *kept, CURL *curl)
 static CURLcode set_number(easy *e, CURLoption option, int64_t value)
 {
   if(option == CURLOPT_BUFFERSIZE || option == CURLOPT_UPLOAD_BUFFERSIZE)
-    e->sized = 1;
-  if(option == CURLOPT_MAXCONNECTS)
+    e->buffers = BUFFERS_CHOSEN;
+  if(option == CURLOPT_MAXCONNECTS) {
     e->maxconnects = value > INT_MAX ? INT_MAX : (int)value;
+    e->maxconnects_changed = 1;
+  }
   return (int)option >= CURLOPTTYPE_OFF_T
            ? curl_easy_setopt(e->curl, option, (curl_off_t)value)
            : curl_easy_setopt(e->curl, option, (long)value);

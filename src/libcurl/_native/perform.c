@@ -48,15 +48,15 @@ int easy_begin(easy *e)
   return CURLE_OK;
 }
 
-/* A single transfer is served best by large buffers, of which only what is used takes memory; in a
- * multi there may be thousands. What the user has chosen stays. */
-void easy_size_buffers(easy *e, int bulk)
+void easy_size_buffers(easy *e, enum buffers size)
 {
-  if(e->sized || e->bulk == bulk)
+  if(e->buffers == BUFFERS_CHOSEN || e->buffers == size)
     return;
-  curl_easy_setopt(e->curl, CURLOPT_BUFFERSIZE, bulk ? BULK_BUFFER : (long)CURL_MAX_WRITE_SIZE);
-  curl_easy_setopt(e->curl, CURLOPT_UPLOAD_BUFFERSIZE, bulk ? BULK_BUFFER : UPLOAD_BUFFER);
-  e->bulk = bulk != 0;
+  curl_easy_setopt(e->curl, CURLOPT_BUFFERSIZE,
+                   size == BUFFERS_LARGE ? BULK_BUFFER : (long)CURL_MAX_WRITE_SIZE);
+  curl_easy_setopt(e->curl, CURLOPT_UPLOAD_BUFFERSIZE,
+                   size == BUFFERS_LARGE ? BULK_BUFFER : UPLOAD_BUFFER);
+  e->buffers = size;
 }
 
 /* Begin a transfer in the private multi, as curl_easy_perform does in one of its own. */
@@ -70,12 +70,13 @@ static CURLcode begin(easy *e)
     e->steps = curl_multi_init();
     if(!e->steps)
       return CURLE_OUT_OF_MEMORY;
+    e->maxconnects_changed = e->maxconnects != 0;
   }
   easy_detach(e);
-  easy_size_buffers(e, 1);
-  if(e->maxconnects != e->steps_maxconnects) {
+  easy_size_buffers(e, BUFFERS_LARGE);
+  if(e->maxconnects_changed) {
     curl_multi_setopt(e->steps, CURLMOPT_MAXCONNECTS, (long)e->maxconnects);
-    e->steps_maxconnects = e->maxconnects;
+    e->maxconnects_changed = 0;
   }
   e->attached = 1;
   return from_multi(curl_multi_add_handle(e->steps, e->curl));

@@ -95,22 +95,23 @@ typedef struct easy {
   char *error;       /* CURLOPT_ERRORBUFFER, made by the first transfer */
   struct verdicts *verdicts; /* addresses that need not be asked about, NULL for none */
   int64_t *notes;    /* pairs of an option and the number it was set to, which Python has yet to learn of */
-  int note_count, note_room;
   struct kept *kept; /* one per list option, and what a transfer may be using still */
   void *log;         /* CURLOPT_STDERR, a FILE of our own */
   uintptr_t closer;  /* the closer cell under which sockets are booked, 0 for none */
-  int steps_maxconnects; /* as the private multi has it */
-  int maxconnects;   /* as set: the private multi needs it, 0 for libcurl's default */
+  char *first;       /* FIRST_ROOM bytes that small bodies are fetched into: they stay where they are */
   buffer body;       /* what was received, where there is no write callback */
-  size_t body_most;  /* in a multi: pause when there is more than this, 0 for never */
   struct lines *lines; /* of headers, that Python has yet to hear of; made by the first one */
   struct easy *pending_next; /* in the multi: the next easy with something to deliver */
   files *files;      /* NULL for none */
+  int note_count;
+  int maxconnects;   /* as set: the private multi needs it, 0 for libcurl's default */
+  unsigned body_most; /* in a multi: pause when there is more than this, 0 for never */
   unsigned transfers; /* how many have begun */
   unsigned waits;    /* in a multi: its `drives` when it was added, until which nothing happens */
+  int done;          /* by easy_set_many */
   unsigned char stage; /* of a plan: what is set, and what is put off (plan.c) */
-  _Bool bulk;  /* libcurl's buffers are large: right for one transfer, not for thousands at once */
-  _Bool sized; /* the user has chosen their size */
+  unsigned char buffers; /* how large libcurl's are (perform.c) */
+  _Bool maxconnects_changed; /* and the private multi has not heard of it */
   _Bool opens; /* a Python opener is set */
   _Bool writes; /* a Python write callback is set */
   _Bool ended; /* in its multi: the transfer is over, libcurl has said so */
@@ -118,8 +119,6 @@ typedef struct easy {
   _Bool verdicts_check; /* what the opener has opened is to be in `verdicts`, or Python is asked */
   _Bool fresh;   /* a socket was opened since the last request */
   _Bool refusing; /* the opener has refused an address since the last request */
-  char *first;       /* FIRST_ROOM bytes that small bodies are fetched into: they stay where they are */
-  int done;          /* by easy_set_many */
   _Bool attention; /* Python has something to do after every transfer */
   _Bool lent;    /* body is memory of a bytes object */
   _Bool gathers; /* the write callback is a BytesIO's, which is given what was gathered */
