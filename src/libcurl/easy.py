@@ -232,6 +232,8 @@ class Easy(Engine):
         handle = self._handle
         if not self._collects():
             raise ValueError("a transfer with a writefunction or writedata cannot be streamed")
+        if self._end is None:
+            self._insure()
         if self._sockets is not None and not handle.performing:
             self._sockets.begin(self)
         code = _RUNNING

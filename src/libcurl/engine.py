@@ -62,6 +62,8 @@ class Engine(Settings):
 
     _cache: ConnectionCache | None
     _exception: BaseException | None
+    #: What C knows it by, once it is insured.
+    _id: int
     _lent: bytes | None
     _multi: MultiEngine | None
     _share: ShareEngine | None
@@ -77,15 +79,32 @@ class Engine(Settings):
             if lib.easy_init(handle, self._agent):
                 raise MemoryError("curl_easy_init failed")
         self._handle = handle
-        self._end = ffi.gc(handle, lib.easy_end)
-        self._id: int = handle.id
-        self._body = self._cache = self._closer = self._exception = self._kept = None
+        self._body = self._cache = self._closer = self._end = self._exception = self._kept = None
         self._lent = self._memo = self._multi = self._share = self._sockets = self._view = None
         self._callbacks = ()
         self._settings = self._no_settings()
+        if type(self).__del__ is not Engine.__del__:
+            self._insure()
+
+    def _insure(self) -> None:
+        """It is closed when its memory goes, if not before, whatever keeps __del__ from doing it.
+
+        Handles that have done nothing yet, of which there may be thousands, need not pay for it.
+        """
+        self._enter()
+        try:
+            self._id = self._handle.id
+            end = ffi.gc(self._handle, lib.easy_end)
+            self._end = self._end or end
+            if self._end is not end:  # a signal handler was here first
+                ffi.gc(end, None)
+        finally:
+            lib.easy_leave(self._handle)
 
     def _register(self) -> None:
         """From now on libcurl may call back: be found, and be closed before the interpreter goes."""
+        if self._end is None:
+            self._insure()
         handles.setdefault(self._id, ref(self))
 
     @property
@@ -137,7 +156,7 @@ class Engine(Settings):
 
     def _closed(self) -> None:
         """Let go of all that libcurl can no longer ask for."""
-        handles.pop(self._id, None)
+        handles.pop(self._handle.id, None)
         self._body = self._sockets = None
         self._forget_callbacks()
         self._settings = self._no_settings()
@@ -211,8 +230,9 @@ class Engine(Settings):
 
     def _transfer(self) -> int:
         """Perform in slices, with signals heard in between. Returns the CURLcode."""
-        handle = self._handle
-        if self._sockets is not None and not handle.performing:
+        if self._end is None:
+            self._insure()
+        if self._sockets is not None and not self._handle.performing:
             self._sockets.begin(self)
         self._body = None
         if self._kept is not None:

@@ -394,6 +394,7 @@ class Multi(MultiEngine):
         if lib.easy_adopt(handle, curl, easy._agent):
             raise MemoryError
         easy._begin(handle)
+        easy._insure()
         answer: int = lib.CURL_PUSH_DENY
         lib.easy_enter(handle)
         try:

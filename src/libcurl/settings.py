@@ -74,7 +74,7 @@ class Settings:
     _special: dict[str, Callable[[Any, Option, Any], None]]
 
     #: Memory for as long as this object can be reached, by finalizers too; what C frees in it is freed
-    #: by _close, and where that never happens by _end.
+    #: by _close, and where that never happens by _end, once it is insured.
     _handle: Any
     _end: Any
     _body: bytes | None

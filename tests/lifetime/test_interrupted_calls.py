@@ -17,8 +17,14 @@ class Interrupt(Exception):
     """Raised at some line."""
 
 
-def interrupted(call: Callable[[], object], at: int) -> bool:
-    """Call, and raise Interrupt at the `at`-th line of this package that is reached: whether it was."""
+def interrupt() -> None:
+    raise Interrupt
+
+
+def interrupted(
+    call: Callable[[], object], at: int, handler: Callable[[], object] = interrupt
+) -> bool:
+    """Call, and the handler at the `at`-th line of this package that is reached: whether it raised."""
     left = at
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
@@ -29,7 +35,7 @@ def interrupted(call: Callable[[], object], at: int) -> bool:
             left -= 1
             if not left:
                 sys.settrace(None)
-                raise Interrupt
+                handler()
         return trace
 
     before = sys.gettrace()
@@ -180,3 +186,11 @@ def test_a_run_that_was_interrupted_leaves_handles_that_can_be_removed_or_run(ht
             assert list(multi.run()) in ([], [(easy, None)])
         assert easy.fetch() == b"hello"
         multi.close()
+
+
+def test_a_signal_handler_may_be_the_first_to_use_a_handle(http: Any) -> None:
+    for at in range(1, 40):
+        easy = Easy(url=http.url)
+        interrupted(easy.fetch, at, easy.fetch)
+        assert easy.fetch() == b"hello"
+        easy.close()

@@ -30,6 +30,10 @@ def measure(act, warm, count, most):
     assert grown < (6000 if PYPY else most), f"{grown} bytes each time"
 
 url = sys.argv[1]
+
+class Finalized(libcurl.Easy):
+    def __del__(self):
+        pass
 """
 
 
@@ -110,6 +114,10 @@ HANDLES = {
     "dropped": """
         easy = libcurl.Easy(url=url, xferinfofunction=print, closesocketfunction=closer("x"))
         del easy
+        if PYPY: maybe_collect()
+    """,
+    "never closed by its finalizer": """
+        Finalized(url=url)
         if PYPY: maybe_collect()
     """,
     "duplicated": """
