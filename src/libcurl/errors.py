@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from libcurl import raw
 from libcurl._native import ffi, lib
-from libcurl.raw import LOADED_TEXT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def easy_error(code: int, message: str = "", errno: int = 0) -> Error:
 def needs(name: str, version: str) -> NotSupported:
     """The exception for a function or option that came with a later libcurl."""
     return NotSupported(
-        lib.CURLE_NOT_BUILT_IN, f"{name} needs libcurl {version}, this is {LOADED_TEXT}"
+        lib.CURLE_NOT_BUILT_IN, f"{name} needs libcurl {version}, this is {raw.LOADED_TEXT}"
     )
 
 

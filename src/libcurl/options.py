@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from _operator import index
 
+from libcurl import raw
 from libcurl._native import ffi, lib
 from libcurl.errors import needs
-from libcurl.raw import LOADED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _unknown(name: str) -> Exception:
     """For a name that the loaded libcurl does not have."""
     c_name = f"CURLOPT_{name.upper()}"
     since = _since(c_name)
-    if since and name == name.lower() and tuple(map(int, since.split("."))) > LOADED:
+    if since and name == name.lower() and tuple(map(int, since.split("."))) > raw.LOADED:
         return needs(c_name, since)
     from difflib import get_close_matches
 

@@ -40,24 +40,38 @@ except ImportError as error:
     raise ImportError(f"{_hint(error)} ({error})") from None
 
 
-def _loaded_version() -> tuple[int, int, int]:
-    number = _lib.curl_version_info(_lib.CURLVERSION_NOW).version_num
-    return number >> 16, number >> 8 & 0xFF, number & 0xFF
+if TYPE_CHECKING:
+    #: The version of the libcurl that was loaded.
+    LOADED: tuple[int, int, int]
+    LOADED_TEXT: str
+else:
+
+    def __getattr__(name):
+        """The version is looked up when it is needed: libcurl asks all of its libraries for theirs."""
+        if name not in ("LOADED", "LOADED_TEXT"):
+            raise AttributeError(f"module 'libcurl.raw' has no attribute {name!r}")
+        number = _lib.curl_version_info(_lib.CURLVERSION_NOW).version_num
+        loaded = number >> 16, number >> 8 & 0xFF, number & 0xFF
+        globals().update(LOADED=loaded, LOADED_TEXT=".".join(map(str, loaded)))
+        return globals()[name]
 
 
-#: The version of the libcurl that was loaded.
-LOADED = _loaded_version()
-LOADED_TEXT = ".".join(map(str, LOADED))
+def _refuse() -> ImportError:
+    """What is wrong with a libcurl that does not describe the option HSTS, which came with 7.74."""
+    from libcurl.raw import LOADED, LOADED_TEXT
 
-if LOADED < OLDEST:
-    raise ImportError(
-        f"libcurl 7.74 or newer is needed, this is {LOADED_TEXT}: apt install libcurl4"
-    )
-if not _lib.curl_easy_option_next(ffi.NULL):
-    raise ImportError(
+    if LOADED < OLDEST:
+        return ImportError(
+            f"libcurl 7.74 or newer is needed, this is {LOADED_TEXT}: apt install libcurl4"
+        )
+    return ImportError(
         f"this libcurl {LOADED_TEXT} was built without option introspection "
         "(CURL_DISABLE_GETOPTIONS), which this package is built on: install another libcurl"
     )
+
+
+if not _lib.curl_easy_option_by_name(b"HSTS"):
+    raise _refuse()
 
 
 def _absent_functions() -> dict[str, str]:
@@ -98,6 +112,8 @@ class Lib:
 
     def __getattr__(self, name: str) -> Any:
         if name in absent:
+            from libcurl.raw import LOADED_TEXT
+
             raise AttributeError(f"{name} needs libcurl {absent[name]}, this is {LOADED_TEXT}")
         if not name.lower().startswith(("curl", "libcurl")):
             raise AttributeError(f"libcurl has no {name}")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from _io import BytesIO
 from _operator import itemgetter
 
+from libcurl import raw
 from libcurl._native import ffi, lib
 from libcurl.errors import REFUSALS, NotSupported, refusal
 from libcurl.options import BLOB, LIST, METHODS, NUMBER, SPECIAL, TEXT, VALUES, Option, by_name
-from libcurl.raw import LOADED_TEXT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ class Settings:
         if code in REFUSALS:
             return refusal(code, self._kind)
         if code in (lib.CURLE_UNKNOWN_OPTION, lib.CURLE_NOT_BUILT_IN):
-            return NotSupported(code, f"{name} is not built into this libcurl {LOADED_TEXT}")
+            return NotSupported(code, f"{name} is not built into this libcurl {raw.LOADED_TEXT}")
         reason = ffi.string(lib.curl_easy_strerror(code)).decode()
         shown = value if option.kind == NUMBER else "this value"
         return self._make_error(code, f"{name} refuses {shown}: {reason}", 0)
