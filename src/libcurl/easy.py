@@ -7,17 +7,13 @@ from _operator import index
 
 from libcurl._native import ffi, lib
 from libcurl.connections import interruptions
-from libcurl.data import save
 from libcurl.engine import _RUNNING, SLICE, Engine, _continue
-from libcurl.infos import Infos as View
-from libcurl.infos import getinfo, getinfo_raw
 from libcurl.options import find
 from libcurl.settings import NOTHING
-from libcurl.special import SETTERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
     from typing import Any, BinaryIO
 
@@ -26,6 +22,7 @@ if TYPE_CHECKING:
     from libcurl._options import Infos, Options
     from libcurl.cookies import Cookie
     from libcurl.headers import Headers
+    from libcurl.options import Option
     from libcurl.sessions import TLSSession
     from libcurl.websocket import WsFrame
 
@@ -38,6 +35,15 @@ _set_again = lib.easy_set_again
 _fetched = lib.easy_fetched
 _NO_SIZE = lib.NO_SIZE
 _purposes: dict[int, int] = {}  # the members of SockType, once there is a callback to show them to
+_infos: Any = None  # the module, once there is something to look up
+
+
+def _load_infos() -> Any:
+    global _infos
+    import libcurl.infos as module
+
+    _infos = module
+    return module
 
 
 class Easy(Engine):
@@ -52,7 +58,11 @@ class Easy(Engine):
 
     __slots__ = ("_functions",)
 
-    _special = SETTERS
+    def _load_special(self) -> dict[str, Callable[[Any, Option, Any], None]]:
+        from libcurl.special import SETTERS
+
+        Easy._special = SETTERS
+        return SETTERS
 
     def _begin(self, handle: Any = None) -> None:
         super()._begin(handle)
@@ -265,6 +275,8 @@ class Easy(Engine):
         nothing is left behind. A file, opened for writing in binary mode, is written to where it
         stands. Takes the place of `writefunction` and `writedata` for this transfer.
         """
+        from libcurl.data import save
+
         return save(self, target)
 
     def pause(self, bitmask: int = lib.CURLPAUSE_ALL) -> None:
@@ -367,16 +379,17 @@ class Easy(Engine):
         list of certificates, each a list of (name, value); for ACTIVESOCKET a descriptor or -1; for
         PRIVATE the object that was set; for the pointers of TLS libraries an address.
         """
-        return getinfo(self, info)
+        return (_infos or _load_infos()).getinfo(self, info)
 
     def getinfo_raw(self, info: int | str) -> Any:
         """As getinfo, with bytes for str."""
-        return getinfo_raw(self, info)
+        return (_infos or _load_infos()).getinfo_raw(self, info)
 
     @property
     def info(self) -> Infos:
         """Infos as attributes: `easy.info.response_code`."""
-        return View(self)
+        infos: Infos = (_infos or _load_infos()).Infos(self)
+        return infos
 
     @property
     def cookies(self) -> list[Cookie]:

@@ -70,8 +70,8 @@ class Settings:
 
     #: What the face calls such a handle in its messages.
     _kind = "Easy handle"
-    #: How the face sets options that take a callback or an object, by name.
-    _special: dict[str, Callable[[Any, Option, Any], None]]
+    #: How the face sets options that take a callback or an object, by name; None before the first one.
+    _special: dict[str, Callable[[Any, Option, Any], None]] | None = None
 
     #: Memory for as long as this object can be reached, by finalizers too; what C frees in it is freed
     #: by _close, and where that never happens by _end, once it is insured.
@@ -239,13 +239,20 @@ class Settings:
 
     def _set_special(self, option: Option, value: Any) -> None:
         """Set or unset an option that takes a callback or an object."""
-        setter = self._special.get(option.name)
+        special = self._special
+        if special is None:
+            special = self._load_special()
+        setter = special.get(option.name)
         if setter is None:
             raise TypeError(
                 f"CURLOPT_{option.name.upper()} is not for Python: "
                 "use a closure, or libcurl.raw which has it"
             )
         setter(self, option, value)
+
+    def _load_special(self) -> dict[str, Callable[[Any, Option, Any], None]]:
+        """Hook: make `_special`."""
+        raise NotImplementedError
 
     def _option_error(self, code: int, option: Option, value: object) -> Exception:
         """The exception for an option that libcurl refuses. Values may be secrets: numbers are told."""

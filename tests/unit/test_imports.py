@@ -42,8 +42,8 @@ EXCEPTED = {
 }
 # What is imported on first use: `import libcurl` and an ordinary transfer do without.
 ON_USE = """
-address aio constants cookies headers hsts library mime mime_engine mime_sources multi multi_engine
-pycurl sessions share sockets symbols url websocket
+address aio constants cookies data headers hsts infos library mime mime_engine mime_sources multi
+multi_engine pycurl sessions share share_engine sockets special symbols url websocket
 """.split()
 PLACES = {name: place for place, line in enumerate(LAYERS) for name in line.split()}
 
