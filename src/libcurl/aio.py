@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncMulti"]
 
-_STREAM_MOST = lib.STREAM_MOST
-
 
 class AsyncMulti:
     """A `Multi` that an event loop drives: asyncio's, uvloop's.
@@ -139,7 +137,7 @@ class AsyncMulti:
         handle = easy._handle
         arrived = asyncio.Event()
         try:
-            handle.body_most = _STREAM_MOST
+            handle.limited = True
             multi.streams[easy._id] = handle, arrived
             ending.add_done_callback(lambda _: arrived.set())
             while True:
@@ -163,7 +161,7 @@ class AsyncMulti:
                 finally:
                     del error
         finally:
-            handle.body_most = 0
+            handle.limited = False
             multi.streams.pop(easy._id, None)
             multi.abort(easy, ending)
             del ending

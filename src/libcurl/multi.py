@@ -391,7 +391,7 @@ class Multi(MultiEngine):
         """The pushfunction's answer; an accepted handle joins this multi."""
         easy: Easy = Easy.__new__(type(parent) if parent is not None else Easy)
         handle = ffi.new("easy *")
-        if lib.easy_adopt(handle, curl, easy._agent):
+        if lib.easy_adopt(handle, curl, False):
             raise MemoryError
         easy._begin(handle)
         easy._insure()

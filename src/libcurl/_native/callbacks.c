@@ -185,9 +185,9 @@ static const struct {
  * has nothing is in fallback(). */
 static any_function fallback(const easy *e, CURLoption option)
 {
-  if(option == CURLOPT_WRITEFUNCTION && !e->agent)
+  if(option == CURLOPT_WRITEFUNCTION && !e->classic)
     return (any_function)collect;
-  if(option == CURLOPT_READFUNCTION && !e->agent)
+  if(option == CURLOPT_READFUNCTION && !e->classic)
     return (any_function)read_nothing;
   if(option == CURLOPT_OPENSOCKETFUNCTION && e->closer)
     return (any_function)on_open_socket;
@@ -199,7 +199,7 @@ static void *fallback_data(easy *e, CURLoption option)
 {
   if(option == CURLOPT_READFUNCTION)
     return stdin;
-  if(option == CURLOPT_WRITEFUNCTION && e->agent)
+  if(option == CURLOPT_WRITEFUNCTION && e->classic)
     return stdout;
   return option == CURLOPT_HEADERFUNCTION ? NULL : e;
 }

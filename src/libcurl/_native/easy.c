@@ -4,36 +4,39 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The default for CURLOPT_USERAGENT of classic handles. */
+static const char *agent;
+
 /* What every handle has where the user has set nothing. */
 static CURLcode set_defaults(easy *e)
 {
   CURLcode code = curl_easy_setopt(e->curl, CURLOPT_PRIVATE, e);
 
   if(!code)
-    code = curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, e->agent ? (void *)stdout : e);
+    code = curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, e->classic ? (void *)stdout : e);
   if(!code)
-    code = curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, e->agent ? NULL : collect);
-  if(!code && !e->agent)
+    code = curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, e->classic ? NULL : collect);
+  if(!code && !e->classic)
     code = curl_easy_setopt(e->curl, CURLOPT_READFUNCTION, read_nothing);
   if(!code && e->error)
     code = curl_easy_setopt(e->curl, CURLOPT_ERRORBUFFER, e->error);
-  if(!code && e->log)
-    code = curl_easy_setopt(e->curl, CURLOPT_STDERR, e->log);
+  if(!code && e->files && e->files->log)
+    code = curl_easy_setopt(e->curl, CURLOPT_STDERR, e->files->log);
   return code;
 }
 
-static void easy_prepare(easy *e, CURL *curl, const char *agent)
+static void easy_prepare(easy *e, CURL *curl, _Bool classic)
 {
   guard_init(&e->inside);
   e->curl = curl;
-  e->agent = agent;
+  e->classic = classic;
   e->id = new_id();
 }
 
 /* Take over a CURL that libcurl has made. Answers 1 when out of memory: it is the caller's still. */
-int easy_adopt(easy *e, CURL *curl, const char *agent)
+int easy_adopt(easy *e, CURL *curl, _Bool classic)
 {
-  easy_prepare(e, curl, agent);
+  easy_prepare(e, curl, classic);
   if(!set_defaults(e))
     return 0;
   e->curl = NULL;
@@ -46,9 +49,8 @@ static void let_go(easy *e)
   notes_free(e);
   kept_free(e->kept);
   e->kept = NULL;
-  if(e->log)
-    fclose(e->log);
-  e->log = NULL;
+  if(e->files && e->files->log)
+    fclose(e->files->log);
   free(e->plan);
   e->plan = NULL;
   free(e->error);
@@ -65,9 +67,9 @@ void easy_renounce(easy *e)
   let_go(e);
 }
 
-static int adopt_or_free(easy *e, CURL *curl, const char *agent)
+static int adopt_or_free(easy *e, CURL *curl, _Bool classic)
 {
-  if(curl && !easy_adopt(e, curl, agent))
+  if(curl && !easy_adopt(e, curl, classic))
     return 0;
   curl_easy_cleanup(curl);
   return 1;
@@ -83,7 +85,7 @@ int easy_bear(easy *e)
   if(!curl)
     return 1;
   e->curl = curl;
-  if(!set_defaults(e) && !curl_easy_setopt(curl, CURLOPT_USERAGENT, e->agent))
+  if(!set_defaults(e) && !curl_easy_setopt(curl, CURLOPT_USERAGENT, agent))
     return 0;
   e->curl = UNBORN;
   curl_easy_cleanup(curl);
@@ -93,13 +95,14 @@ int easy_bear(easy *e)
 /* Make a handle, in memory that is Python's and zero: it has to be there for as long as anything in
  * Python can reach it, finalizers of a cycle that is collected included. A classic handle where there
  * is an agent, which has to live as long. Answers 1 when out of memory. */
-int easy_init(easy *e, const char *agent)
+int easy_init(easy *e, const char *classic_agent)
 {
   if(library_init())
     return 1;
-  if(!agent)
-    return adopt_or_free(e, curl_easy_init(), NULL);
-  easy_prepare(e, UNBORN, agent);
+  if(!classic_agent)
+    return adopt_or_free(e, curl_easy_init(), 0);
+  agent = classic_agent;
+  easy_prepare(e, UNBORN, 1);
   return 0;
 }
 
@@ -124,7 +127,7 @@ int easy_duplicate(easy *original, easy *e)
 
   if(code)
     return code;
-  code = adopt_or_free(e, curl_easy_duphandle(original->curl), original->agent);
+  code = adopt_or_free(e, curl_easy_duphandle(original->curl), original->classic);
   if(!code) {
     for(i = 0; i < sizeof(foreign) / sizeof(*foreign); i++)
       curl_easy_setopt(e->curl, foreign[i], NULL); /* an unknown option needs no clearing */
@@ -133,7 +136,8 @@ int easy_duplicate(easy *original, easy *e)
     e->maxconnects = original->maxconnects;
     e->buffers = original->buffers;
     e->kept = kept_copy(original->kept, e->curl);
-    code = easy_set_stderr(e, original->log ? fileno(original->log) : -1) != 0;
+    code = original->files && original->files->log &&
+           easy_set_stderr(e, fileno(original->files->log));
     if(code)
       easy_end(e);
   }
@@ -206,7 +210,7 @@ int easy_close(easy *e)
     multi_unlink(e);
     multi_leave(joined);
   }
-  e->closing = e->performing = e->agent != NULL;
+  e->closing = e->performing = e->classic;
   easy_drop_steps(e);
   curl = e->curl;
   curl_easy_cleanup(curl);
@@ -281,8 +285,8 @@ int easy_reset_now(easy *e)
   e->maxconnects = 0;
   e->buffers = BUFFERS_SMALL;
   code = set_defaults(e);
-  if(!code && e->agent)
-    code = curl_easy_setopt(e->curl, CURLOPT_USERAGENT, e->agent);
+  if(!code && e->classic)
+    code = curl_easy_setopt(e->curl, CURLOPT_USERAGENT, agent);
   if(!code)
     easy_freshly_reset(e);
   return code;

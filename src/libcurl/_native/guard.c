@@ -123,7 +123,7 @@ int easy_enter_again(easy *e)
 /* A classic handle is not used while it performs, or the multi that it is in. */
 static int refuse_classic(easy *e)
 {
-  if(!e->agent ||
+  if(!e->classic ||
      !(e->performing || (e->joined && e->joined->inside.depth > e->inside.depth)))
     return 0;
   easy_leave(e);
@@ -150,7 +150,7 @@ int easy_enter_to_look(easy *e)
 /* For a transfer. */
 int easy_enter_to_perform(easy *e)
 {
-  int refusal = e->agent ? easy_enter(e) : easy_enter_as_it_is(e);
+  int refusal = e->classic ? easy_enter(e) : easy_enter_as_it_is(e);
 
   if(!refusal && !e->performing && e->stage && (refusal = easy_plan_begin(e)) != 0)
     easy_leave(e);

@@ -91,6 +91,7 @@ size_t gather_line(easy *, char *data, size_t size);
 int deliver(easy *);
 void sinks_begin(easy *);
 void sinks_free(easy *);
+files *files_of(easy *);
 void sink_close(easy *);
 void source_close(easy *);
 

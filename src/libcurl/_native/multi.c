@@ -250,7 +250,7 @@ int multi_remove(multi *m, easy *e)
     /* It is out, whatever callbacks say; pycurl's users hear of the timer's, as from libcurl. */
     timer = m->timer_refused;
     code = multi_refusal(m, code);
-    if(!e->agent || !timer)
+    if(!e->classic || !timer)
       code = CURLM_OK;
   }
   leave_both(m, e);

@@ -178,7 +178,7 @@ int easy_set_stderr(easy *e, int fd)
   if(code)
     return code;
   if(fd >= 0) {
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int copy = files_of(e) ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 
     log = copy < 0 ? NULL : fdopen(copy, "a");
     if(!log) {
@@ -190,9 +190,11 @@ int easy_set_stderr(easy *e, int fd)
     setvbuf(log, NULL, _IONBF, 0);
   }
   code = curl_easy_setopt(e->curl, CURLOPT_STDERR, log ? log : stderr);
-  if(e->log)
-    fclose(e->log);
-  e->log = log;
+  if(e->files) {
+    if(e->files->log)
+      fclose(e->files->log);
+    e->files->log = log;
+  }
   easy_leave(e);
   return code;
 }

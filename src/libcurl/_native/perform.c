@@ -148,7 +148,7 @@ static int finish(easy *e, CURLcode result)
     e->error[0] = 0; /* of an address that failed before another one worked */
   e->performing = e->stopped = 0;
   if(e->streams)
-    e->streams = e->body_most = 0;
+    e->streams = e->limited = 0;
   easy_leave(e);
   return (int)result;
 }
@@ -197,7 +197,7 @@ int easy_stream(easy *e, int milliseconds)
   if(code)
     return code;
   e->streams = 1;
-  e->body_most = STREAM_MOST;
+  e->limited = 1;
   code = easy_continue(e, milliseconds);
   if(code == HANDLE_RUNNING)
     easy_leave(e);
@@ -233,7 +233,7 @@ int64_t easy_fetch(easy *e)
 
   if(answer)
     return NO_SIZE + answer;
-  answer = start(e, e->agent != NULL);
+  answer = start(e, e->classic);
   if(!answer)
     answer = easy_continue(e, SLICE);
   if(!answer && !e->attention && e->body.data == e->first) {

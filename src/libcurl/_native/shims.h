@@ -28,7 +28,7 @@ typedef struct buffer {
   size_t room; /* bytes allocated */
 } buffer;
 
-/* Where a body goes, and where an upload comes from, when that is no callback. */
+/* Where a body goes, where an upload comes from and where to tell about it, when that is no callback. */
 typedef struct files {
   int sink;                /* a file, 0 for none */
   int source;              /* a file, 0 for none */
@@ -36,6 +36,7 @@ typedef struct files {
   int64_t begin, size, at; /* of the source */
   int64_t written;         /* to the sink, by all transfers */
   int error;               /* errno of either file */
+  void *log;               /* CURLOPT_STDERR, a FILE of our own */
 } files;
 
 /* What easy_fetch has room for without ado. */
@@ -90,13 +91,11 @@ typedef struct easy {
   multi *joined;     /* the multi that the user added it to */
   struct easy *next; /* in that multi */
   struct easy *before;
-  const char *agent; /* of a classic handle, as pycurl has them: its default for CURLOPT_USERAGENT */
   struct plan *plan; /* what easy_set_again sets */
   char *error;       /* CURLOPT_ERRORBUFFER, made by the first transfer */
   struct verdicts *verdicts; /* addresses that need not be asked about, NULL for none */
   int64_t *notes;    /* pairs of an option and the number it was set to, which Python has yet to learn of */
   struct kept *kept; /* one per list option, and what a transfer may be using still */
-  void *log;         /* CURLOPT_STDERR, a FILE of our own */
   uintptr_t closer;  /* the closer cell under which sockets are booked, 0 for none */
   char *first;       /* FIRST_ROOM bytes that small bodies are fetched into: they stay where they are */
   buffer body;       /* what was received, where there is no write callback */
@@ -105,13 +104,13 @@ typedef struct easy {
   files *files;      /* NULL for none */
   int note_count;
   int maxconnects;   /* as set: the private multi needs it, 0 for libcurl's default */
-  unsigned body_most; /* in a multi: pause when there is more than this, 0 for never */
   unsigned transfers; /* how many have begun */
   unsigned waits;    /* in a multi: its `drives` when it was added, until which nothing happens */
   int done;          /* by easy_set_many */
   unsigned char stage; /* of a plan: what is set, and what is put off (plan.c) */
   unsigned char buffers; /* how large libcurl's are (perform.c) */
   _Bool maxconnects_changed; /* and the private multi has not heard of it */
+  _Bool classic; /* as pycurl's are: it has an agent */
   _Bool opens; /* a Python opener is set */
   _Bool writes; /* a Python write callback is set */
   _Bool ended; /* in its multi: the transfer is over, libcurl has said so */
@@ -126,7 +125,8 @@ typedef struct easy {
   _Bool collects; /* the body of this transfer is collected in the write callback's place */
   _Bool pending; /* in the multi's list of those with something to deliver */
   _Bool refused; /* a callback refused what was gathered for it */
-  _Bool paused;  /* because of body_most */
+  _Bool limited; /* pause when more than STREAM_MOST has arrived */
+  _Bool paused;  /* because of that */
   _Bool streams; /* what arrives is taken in pieces: easy_stream comes back with each */
   _Bool touched; /* Python has had control: what it has written to the sink's file goes first */
   _Bool attached; /* in the private multi */
@@ -156,9 +156,9 @@ void easy_leave(easy *);
 int easy_inside(const easy *);
 
 /* easy.c */
-int easy_init(easy *, const char *agent);
+int easy_init(easy *, const char *classic_agent);
 int easy_duplicate(easy *, easy *twin);
-int easy_adopt(easy *, CURL *, const char *agent);
+int easy_adopt(easy *, CURL *, _Bool classic);
 int easy_close(easy *);
 void easy_end(easy *);
 void easy_renounce(easy *);

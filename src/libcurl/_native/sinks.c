@@ -151,14 +151,14 @@ size_t collect(char *data, size_t size, size_t count, void *p)
   size *= count;
   if(e->stopped)
     return CURL_WRITEFUNC_ERROR;
-  if(e->body_most && b->size && b->size + size > e->body_most) {
+  if(e->limited && b->size && b->size + size > STREAM_MOST) {
     e->paused = 1;
     return CURL_WRITEFUNC_PAUSE;
   }
   if(b->room - b->size < size) {
     curl_off_t length = -1;
 
-    if((b->size == 0 || b->data == e->first) && !e->streams && !e->body_most)
+    if((b->size == 0 || b->data == e->first) && !e->streams && !e->limited)
       curl_easy_getinfo(e->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     if(length >= LEND_LEAST && length <= PRESIZE_MOST && (size_t)length >= b->size + size) {
       char *lent = python_lend(e->id, (size_t)length);
@@ -273,7 +273,7 @@ void source_close(easy *e)
   }
 }
 
-static files *files_of(easy *e)
+files *files_of(easy *e)
 {
   if(!e->files)
     e->files = calloc(1, sizeof(*e->files));
@@ -325,7 +325,7 @@ size_t write_without(easy *e, char *data, size_t size)
 {
   if(e->files && e->files->sink)
     return to_file(data, 1, size, e);
-  return e->agent ? fwrite(data, 1, size, stdout) : collect(data, 1, size, e);
+  return e->classic ? fwrite(data, 1, size, stdout) : collect(data, 1, size, e);
 }
 
 /* The body goes to a duplicate of this descriptor, until there is another write callback. */
