@@ -100,9 +100,10 @@ class Closer:
 class ConnectionCache:
     """What keeps the closers of one of libcurl's connection caches alive."""
 
-    __slots__ = ("__weakref__", "closers", "released")
+    __slots__ = ("__weakref__", "closers", "current", "released")
 
     def __init__(self) -> None:
+        self.current: Closer | None = None  # where it is an easy's: the one that is set
         self.closers: dict[int, Closer] = {}
         self.released = False  # whether one of them has no holders
 

@@ -60,7 +60,6 @@ class Engine(Settings):
     #: Whether a socket is refused whose family is not that of the address.
     _checks_sockets = True
 
-    _cache: ConnectionCache | None
     _exception: BaseException | None
     #: What C knows it by, once it is insured.
     _id: int
@@ -79,7 +78,7 @@ class Engine(Settings):
             if lib.easy_init(handle, self._agent):
                 raise MemoryError("curl_easy_init failed")
         self._handle = handle
-        self._body = self._cache = self._closer = self._end = self._exception = self._kept = None
+        self._body = self._cache = self._end = self._exception = self._kept = None
         self._lent = self._memo = self._multi = self._share = self._sockets = self._view = None
         self._callbacks = ()
         self._settings = self._no_settings()
@@ -161,8 +160,8 @@ class Engine(Settings):
         self._forget_callbacks()
         self._settings = self._no_settings()
         self._kept = None
+        closer = self._closer
         cache, self._cache = self._cache, None
-        closer, self._closer = self._closer, None
         multi, self._multi = self._multi, None
         share, self._share = self._share, None
         if closer is not None:

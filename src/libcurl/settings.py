@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from libcurl.connections import Closer
+    from libcurl.connections import Closer, ConnectionCache
     from libcurl.engine import Engine
     from libcurl.sockets.binding import Binding
 
@@ -59,7 +59,6 @@ class Settings:
     __slots__ = (
         "_body",
         "_callbacks",
-        "_closer",
         "_end",
         "_handle",
         "_kept",
@@ -78,9 +77,9 @@ class Settings:
     _handle: Any
     _end: Any
     _body: bytes | None
+    _cache: ConnectionCache | None
     #: The options whose callables are set.
     _callbacks: tuple[Option, ...]
-    _closer: Closer | None
     #: Hook: what holds the callables (the handle itself, in a face that needs that).
     _functions: Any
     #: What libcurl points to, by option; what was replaced in a transfer, until it ends.
@@ -107,6 +106,17 @@ class Settings:
 
         @property
         def closed(self) -> bool: ...
+
+    @property
+    def _closer(self) -> Closer | None:
+        """The closer that is set; whoever had one has a cache."""
+        cache = self._cache
+        return None if cache is None else cache.current
+
+    @_closer.setter
+    def _closer(self, closer: Closer | None) -> None:
+        if self._cache is not None:
+            self._cache.current = closer
 
     # -- Options ---------------------------------------------------------------------------------
 

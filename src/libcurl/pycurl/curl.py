@@ -52,7 +52,6 @@ _owned = ffi.gc
 _hold = Settings.__dict__["_handle"].__set__
 _hold_end = Settings.__dict__["_end"].__set__
 _set_cache = Engine.__dict__["_cache"].__set__
-_set_closer = Settings.__dict__["_closer"].__set__
 
 # Options that setopt takes the short way, once they have been set the long way: strings, lists, callables.
 _texts: dict[int, Option] = {}
@@ -207,7 +206,6 @@ class Curl(
         _hold_values(self, {})
         _set_joined(self, None)
         _set_cache(self, None)
-        _set_closer(self, None)
 
     def _register(self) -> None:
         if not self._busy:
