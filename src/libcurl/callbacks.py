@@ -1,10 +1,11 @@
-"""From libcurl into Python: every function that C calls, and what becomes of its exceptions.
+"""From libcurl into Python: every function that C calls for what a handle was given.
 
 The story of a callback:
 
 1. The user sets a callable; the handle keeps it in a slot of its own, and tells C to install the
    trampoline of that option (`_native/callbacks.c`), with the C part of the handle as its data.
-2. Python keeps the handle in `handles`, under a number that is never used twice, by weak reference.
+2. Python keeps the handle in `handles` (`registry`), under a number that is never used twice, by
+   weak reference.
 3. libcurl calls the trampoline, in the thread that drives the transfer, which let go of the GIL.
 4. The trampoline passes the number to a function of this module, which takes the GIL.
 5. It finds the handle and the callable, converts arguments, calls, and converts what is returned.
@@ -18,27 +19,12 @@ frees. The closer of a socket is another matter: `connections` tells its story.
 
 from __future__ import annotations
 
-import sys
-from _operator import index
-
 from libcurl._native import ffi, lib
+from libcurl.registry import failed, handles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-    from typing import Any, Protocol
-
-    class Handle(Protocol):
-        """What this module needs of an easy or a multi handle."""
-
-        def _answer(self, value: object, none: int, name: str) -> int: ...
-
-        def _failed(self, exception: BaseException, where: str = "") -> None: ...
-
-
-#: The handles that have callbacks, by the number that C knows them by.
-handles: dict[int, Callable[[], Handle | None]] = {}
+    from typing import Any
 
 _unpack = ffi.unpack
 # What a callback may return. Those that return a size may go beyond a signed int.
@@ -46,63 +32,10 @@ _INT_LEAST, _INT_MOST = -1 << 31, (1 << 32) - 1
 _string = ffi.string
 
 
-def report(exception: BaseException, where: object) -> None:
-    """Show an exception that no call is left to raise, as Python does for those in finalizers."""
-    hook = sys.unraisablehook
-    if hook is not sys.__unraisablehook__:
-        from types import SimpleNamespace
-
-        hook(
-            SimpleNamespace(  # pyright: ignore[reportArgumentType]
-                exc_type=type(exception),
-                exc_value=exception,
-                exc_traceback=exception.__traceback__,
-                err_msg=None,
-                object=where,
-            )
-        )
-    elif sys.stderr is not None:
-        import traceback
-
-        lines = traceback.format_exception(type(exception), exception, exception.__traceback__)
-        sys.stderr.write(f"Exception ignored in: {where!r}\n{''.join(lines)}")
-
-
-def failed(
-    kind: type[BaseException], exception: BaseException, traceback: TracebackType | None
-) -> None:
-    """cffi's onerror: sees even what is raised before a callback's first line (a Ctrl-C)."""
-    found = None
-    if exception.__traceback__ is None:
-        exception.__traceback__ = traceback  # cffi has taken it off
-    if traceback is not None:
-        values = traceback.tb_frame.f_locals
-        found = handles.get(values.get("multi") or values.get("easy") or 0)
-    handle = found() if found else None
-    if handle is None:
-        report(exception, "a libcurl callback")
-    else:
-        assert traceback is not None
-        handle._failed(exception, traceback.tb_frame.f_code.co_name.removeprefix("python_"))
-
-
 def ask(easy: int, name: str, none: int, *arguments: object) -> int:
     """Call a callable of a handle; its answer, `none` for None."""
     handle: Any = handles[easy]()
     return handle._answer(getattr(handle._functions, name)(*arguments), none, name)  # type: ignore[no-any-return]
-
-
-def integer(value: object, none: int, source: str) -> int:
-    """What a callback has returned, None standing for success."""
-    if value is None:
-        return none
-    try:
-        number = index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(f"{source} returned {type(value).__name__}, expected int or None") from None
-    if not -0x80000000 <= number <= 0xFFFFFFFF:
-        raise OverflowError(f"{source} returned {number}, which is no C int")
-    return number if number < 0x80000000 else number - 0x100000000
 
 
 def text(string: Any) -> str:
@@ -151,14 +84,6 @@ def _cut(block: bytes, sizes: list[int]) -> list[bytes]:
         lines.append(block[begin : begin + size])
         begin += size
     return lines
-
-
-@ffi.def_extern(error=ffi.NULL, onerror=failed)
-def python_lend(easy: int, size: int) -> Any:
-    """Where a body of this size is received: into the very object that is handed to the user."""
-    found = handles.get(easy)
-    handle: Any = found() if found else None
-    return ffi.NULL if handle is None else handle._lend(size)
 
 
 @ffi.def_extern(error=1, onerror=failed)

@@ -31,13 +31,17 @@ from _operator import index
 from _weakref import ref
 
 from libcurl._native import ffi, lib
-from libcurl.callbacks import report
+from libcurl.errors import refusal
+from libcurl.registry import leave, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Any, Protocol
+
+    from libcurl.engine import Engine
+    from libcurl.options import Option
 
     class Setter(Protocol):
         """What this module needs of the easy handle that set a closer."""
@@ -166,29 +170,6 @@ def _failed(
     return None if "function" in values else python_closesocket(values["closer"], values["fd"])
 
 
-#: KeyboardInterrupt and SystemExit that no handle was there for: the next call to return raises them.
-interruptions: list[BaseException] = []
-
-
-def leave(exception: BaseException, where: object) -> None:
-    """No call is there to raise it: it is shown, or left to the next call where it interrupts."""
-    if isinstance(exception, Exception):
-        report(exception, where)
-    else:
-        interruptions.append(exception)
-
-
-def take_interruptions() -> list[BaseException]:
-    """Those that there are; nobody else gets them."""
-    found = []
-    try:
-        while interruptions:
-            found.append(interruptions.pop(0))
-    except IndexError:
-        pass  # another thread has it
-    return found
-
-
 def python_closesocket(closer: int, fd: int) -> int:
     """CURLOPT_CLOSESOCKETFUNCTION. -1 leaves the descriptor to C."""
     found = closers.get(closer)
@@ -208,3 +189,36 @@ def python_closesocket(closer: int, fd: int) -> int:
 
 
 ffi.def_extern("python_closesocket", error=1, onerror=_failed)(python_closesocket)
+
+
+def install_closer(easy: Engine, option: Option, function: Callable[[int], Any] | None) -> None:
+    """Install a closer for the connections that will be made."""
+    if function is not None and not callable(function):
+        raise option.refused(function, "a callable")
+    replaced = easy._closer
+    if function is None and replaced is None:
+        if easy.closed:
+            raise refusal(lib.HANDLE_CLOSED, easy._kind)
+        return
+    closer = None
+    if function is not None or easy._in_transfer():
+        closer = Closer(function, easy)
+    code = lib.easy_set_closer(
+        easy._handle, closer.id if closer is not None else 0, function is not None
+    )
+    if code:
+        if closer is not None:
+            closer.release()
+        raise easy._option_error(code, option, function)
+    if closer is not None:
+        easy._register()
+        easy._attend()
+        if easy._cache is None:
+            easy._cache = ConnectionCache()
+        for cache in easy._caches():
+            cache.hold(closer)
+        if replaced is not None and easy._in_transfer():
+            closer.succeed(replaced)
+    easy._closer = closer
+    if replaced is not None:
+        replaced.release()

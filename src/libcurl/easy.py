@@ -6,9 +6,9 @@ import os
 from _operator import index
 
 from libcurl._native import ffi, lib
-from libcurl.connections import interruptions
 from libcurl.engine import _RUNNING, SLICE, Engine, _continue
 from libcurl.options import find
+from libcurl.registry import interruptions
 from libcurl.settings import NOTHING
 
 TYPE_CHECKING = False

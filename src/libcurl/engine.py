@@ -16,18 +16,24 @@ import os
 import sys
 from _weakref import ref
 
-from libcurl import connections
 from libcurl._native import ffi, lib
-from libcurl.callbacks import handles, integer, report
-from libcurl.connections import Closer, ConnectionCache
 from libcurl.errors import REFUSALS, Error, easy_error, refusal
+from libcurl.registry import (
+    failed,
+    handles,
+    integer,
+    interruptions,
+    leave,
+    report,
+    take_interruptions,
+)
 from libcurl.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
+    from libcurl.connections import ConnectionCache
     from libcurl.multi_engine import MultiEngine
     from libcurl.options import Option
     from libcurl.share_engine import ShareEngine
@@ -180,7 +186,7 @@ class Engine(Settings):
                 if handle.performing:  # a second Ctrl-C, while the first was being heard
                     lib.easy_abandon(handle)
                 for exception in self._close():
-                    connections.leave(exception, self)
+                    leave(exception, self)
         except (AttributeError, TypeError):
             pass  # a constructor that failed, or an interpreter that is gone
 
@@ -188,7 +194,7 @@ class Engine(Settings):
         """What callbacks have left for the call in progress to raise."""
         exception, self._exception = self._exception, None
         found = [] if exception is None else [exception]
-        return found + connections.take_interruptions()
+        return found + take_interruptions()
 
     def _purpose(self, purpose: int) -> int:
         """Hook: what a socket is for, as the face shows it."""
@@ -333,7 +339,7 @@ class Engine(Settings):
         for cache in self._caches():
             if cache.released and not handle.inside.depth:
                 cache.settle()
-        if self._exception is not None or connections.interruptions or handle.closing:
+        if self._exception is not None or interruptions or handle.closing:
             exceptions = self._take_exceptions()
             if handle.closing:
                 exceptions += self._close()
@@ -408,38 +414,6 @@ class Engine(Settings):
             message = "the handle is in the middle of a transfer of its own"
         return easy_error(code, message, errno)
 
-    def _set_closer(self, option: Option, function: Callable[[int], Any] | None) -> None:
-        """Install a closer for the connections that will be made (see `connections`)."""
-        if function is not None and not callable(function):
-            raise option.refused(function, "a callable")
-        replaced = self._closer
-        if function is None and replaced is None:
-            if self.closed:
-                raise refusal(lib.HANDLE_CLOSED, self._kind)
-            return
-        closer = None
-        if function is not None or self._in_transfer():
-            closer = Closer(function, self)
-        code = lib.easy_set_closer(
-            self._handle, closer.id if closer is not None else 0, function is not None
-        )
-        if code:
-            if closer is not None:
-                closer.release()
-            raise self._option_error(code, option, function)
-        if closer is not None:
-            self._register()
-            self._attend()
-            if self._cache is None:
-                self._cache = ConnectionCache()
-            for cache in self._caches():
-                cache.hold(closer)
-            if replaced is not None and self._in_transfer():
-                closer.succeed(replaced)
-        self._closer = closer
-        if replaced is not None:
-            replaced.release()
-
     def _caches(self) -> list[ConnectionCache]:
         """The caches that this handle's connections may live in."""
         multi, share = self._multi, self._share  # which another thread may take away
@@ -487,6 +461,14 @@ class Engine(Settings):
         """After a reset: still in its share, so still with the share's sockets."""
         if self._share is not None and self._share._sockets is not None:
             self._share._sockets.bind_by_default(self)
+
+
+@ffi.def_extern(error=ffi.NULL, onerror=failed)
+def python_lend(easy: int, size: int) -> Any:
+    """Where a large body is received: into the very object that is handed to the user."""
+    found = handles.get(easy)
+    handle: Any = found() if found else None
+    return ffi.NULL if handle is None else handle._lend(size)
 
 
 def initialize() -> None:

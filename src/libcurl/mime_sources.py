@@ -10,9 +10,10 @@ import os
 from _weakref import ref
 
 from libcurl._native import ffi, lib
-from libcurl.callbacks import deliver, integer, report
+from libcurl.callbacks import deliver
 from libcurl.engine import Engine
 from libcurl.errors import easy_error
+from libcurl.registry import integer, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from __future__ import annotations
 import atexit
 from _weakref import ref
 
-from libcurl import connections
+import libcurl.callbacks  # noqa: F401 # what C calls
 from libcurl._native import ffi, lib
-from libcurl.callbacks import handles, integer, report
 from libcurl.connections import ConnectionCache
 from libcurl.engine import Engine, initialize
 from libcurl.errors import REFUSALS, MultiError, refusal
+from libcurl.registry import handles, integer, interruptions, leave, report, take_interruptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class MultiEngine:
         code = self._close()
         if code:
             raise self._error(code)
-        interrupted = connections.take_interruptions()
+        interrupted = take_interruptions()
         if interrupted:
             raise interrupted[0]
 
@@ -201,8 +201,8 @@ class MultiEngine:
         if exception is not None:
             handle.failed = False
             raise exception
-        if connections.interruptions:
-            raise connections.take_interruptions()[0]
+        if interruptions:
+            raise take_interruptions()[0]
         if code:
             raise self._error(code)
         return ended
@@ -257,7 +257,7 @@ class MultiEngine:
         easy._body = None
         self._easies[easy._id] = easy  # where another thread has taken it for a stray
         _added(self._handle)
-        if self._exception is not None or connections.interruptions:
+        if self._exception is not None or interruptions:
             self._after(0)
 
     def _prepare(self, easy: Engine) -> None:
@@ -274,7 +274,7 @@ class MultiEngine:
         """After it has joined: its private multi is gone, and the connections with it."""
         exception, easy._exception = easy._exception, None
         if exception is not None:
-            connections.leave(exception, easy)  # a closer's, of one of those connections
+            leave(exception, easy)  # a closer's, of one of those connections
         if easy._cache is not None:
             easy._joins(self._cache)
             easy._cache.destroyed()
@@ -383,7 +383,7 @@ class MultiEngine:
             or self._halted
             or self._cache.released
             or self._exception is not None
-            or connections.interruptions
+            or interruptions
         ):
             self._after(code)
 

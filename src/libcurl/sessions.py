@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from libcurl._native import ffi, lib
-from libcurl.callbacks import failed
 from libcurl.engine import Engine
 from libcurl.errors import needs
 from libcurl.raw import absent
+from libcurl.registry import failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import atexit
 from _weakref import ref
 
-from libcurl import connections
 from libcurl._native import ffi, lib
 from libcurl.connections import ConnectionCache
 from libcurl.engine import initialize
 from libcurl.errors import REFUSALS, ShareError, refusal
+from libcurl.registry import take_interruptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class ShareEngine:
         code = self._close()
         if code:
             raise self._error(code)
-        interrupted = connections.take_interruptions()
+        interrupted = take_interruptions()
         if interrupted:
             raise interrupted[0]
 

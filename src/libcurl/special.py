@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import libcurl.callbacks  # noqa: F401 # what C calls
 from libcurl._native import ffi, lib
+from libcurl.connections import install_closer
 from libcurl.data import memory, set_headerdata, set_readdata, set_reader, set_writedata, set_writer
 from libcurl.engine import Engine
 from libcurl.options import Option, by_name
@@ -33,7 +35,7 @@ def set_closer(handle: Engine, option: Option, function: Callable[[int], Any] | 
     """CLOSESOCKETFUNCTION."""
     if handle._sockets is not None:
         handle._sockets.keep(handle, option, function)
-    handle._set_closer(option, function)
+    install_closer(handle, option, function)
 
 
 def set_socket_callback(

@@ -331,8 +331,8 @@ def main(urls: dict[str, str], part: str = "1/1") -> None:
     collect()
     left = {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in set(os.listdir("/proc/self/fd")) - before
             if os.path.exists(f"/proc/self/fd/{fd}")}  # fmt: skip
-    from libcurl.callbacks import handles
     from libcurl.connections import closers
+    from libcurl.registry import handles
 
     assert not left, left
     assert not closers, f"{len(closers)} closers are left"

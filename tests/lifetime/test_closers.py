@@ -25,7 +25,7 @@ END = """
 collect()
 assert descriptors() == before, (descriptors(), before)
 from libcurl.connections import closers
-from libcurl.callbacks import handles
+from libcurl.registry import handles
 assert not closers, closers
 assert not handles, handles
 """

@@ -9,7 +9,7 @@ import pytest
 BEGIN = """
 import os, sys
 import libcurl
-from libcurl.callbacks import handles
+from libcurl.registry import handles
 from libcurl.connections import closers
 from lifetime.watching import *
 

@@ -21,8 +21,8 @@ LAYERS = (
     "_native symbols",
     "raw constants hsts",
     "errors",
-    "options address callbacks",
-    "connections settings",
+    "options address registry",
+    "connections settings callbacks",
     "engine",
     "multi_engine share_engine data infos headers library url mime_sources",
     "mime_engine cookies sessions",
@@ -42,8 +42,9 @@ EXCEPTED = {
 }
 # What is imported on first use: `import libcurl` and an ordinary transfer do without.
 ON_USE = """
-address aio constants cookies data headers hsts infos library mime mime_engine mime_sources multi
-multi_engine pycurl sessions share share_engine sockets special symbols url websocket
+address aio callbacks connections constants cookies data headers hsts infos library mime mime_engine
+mime_sources multi multi_engine pycurl sessions share share_engine sockets special symbols url
+websocket
 """.split()
 PLACES = {name: place for place, line in enumerate(LAYERS) for name in line.split()}
 

@@ -6,8 +6,8 @@ import os
 from typing import NamedTuple
 
 from libcurl._native import lib
-from libcurl.callbacks import integer as native_integer
 from libcurl.pycurl.common import error, integer
+from libcurl.registry import integer as native_integer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

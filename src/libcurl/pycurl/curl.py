@@ -7,7 +7,6 @@ import warnings
 from _weakref import ref
 
 from libcurl._native import ffi, lib
-from libcurl.callbacks import report
 from libcurl.engine import Engine, initialize
 from libcurl.options import BLOB, LIST, NUMBER, SPECIAL, TEXT, Option, by_name, by_number
 from libcurl.pycurl.common import CurlAttributes, attributes_of, error, no_dict, refused, show
@@ -18,6 +17,7 @@ from libcurl.pycurl.names import OWNED
 from libcurl.pycurl.transfers import TransferMethods
 from libcurl.pycurl.version import VERSION
 from libcurl.pycurl.websocket import WebSocketMethods
+from libcurl.registry import report
 from libcurl.settings import SLOTS, Settings, _gathers
 from libcurl.special import SETTERS, set_callback, unset_by_reset
 

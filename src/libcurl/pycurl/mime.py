@@ -261,7 +261,7 @@ class CurlMime(MimeEngine):
 
     def __del__(self) -> None:
         """Close it, at the latest now. Not while it is sent."""
-        from libcurl.callbacks import report
+        from libcurl.registry import report
 
         try:
             if self._open and self._parent is None:

@@ -7,14 +7,13 @@ from _weakref import ref
 from operator import index
 
 from libcurl._native import ffi, lib
-from libcurl.callbacks import handles, report
-from libcurl.connections import interruptions
 from libcurl.engine import SLICE, Engine
 from libcurl.multi_engine import MultiEngine, hold, let_go
 from libcurl.pycurl.common import CurlMultiAttributes, error, integer, no_dict, refused, show
 from libcurl.pycurl.curl import Curl
 from libcurl.pycurl.names import OWNED
 from libcurl.raw import absent
+from libcurl.registry import handles, interruptions, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from _thread import allocate_lock
 from weakref import WeakSet
 
 from libcurl._native import lib
-from libcurl.callbacks import report
 from libcurl.options import Option, by_name
 from libcurl.pycurl.common import CurlShareAttributes, error, no_dict, refused
 from libcurl.pycurl.names import OWNED
+from libcurl.registry import report
 from libcurl.share_engine import ShareEngine
 
 TYPE_CHECKING = False

@@ -15,6 +15,7 @@ from _socket import AF_INET, AF_INET6, AF_UNIX
 
 from libcurl._native import ffi, lib
 from libcurl.address import _family, _pack
+from libcurl.connections import install_closer
 from libcurl.errors import NotSupported, needs
 from libcurl.options import by_name
 from libcurl.raw import LOADED, LOADED_TEXT
@@ -155,7 +156,7 @@ class Binding:
         if _TUNER in self.options:
             handle._set_callback(_TUNER, tools.only_tuner() or self.tune)
         if _CLOSER in self.options:
-            handle._set_closer(_CLOSER, tools.close if tools.logs else tools.closer)
+            install_closer(handle, _CLOSER, tools.close if tools.logs else tools.closer)
         if _REQUEST in self.options:
             handle._set_callback(_REQUEST, self.request)
         self._let_pass(handle)
@@ -179,7 +180,7 @@ class Binding:
         """Take back what was set."""
         for option in self.options:
             if option is _CLOSER:
-                handle._set_closer(option, None)
+                install_closer(handle, option, None)
             else:
                 handle._set_callback(option, None)
         native = self.native

@@ -1,0 +1,103 @@
+"""The handles that C may call back for, and what becomes of exceptions.
+
+How a callback gets here is told in `callbacks`; exceptions of those that belong to no handle's call are
+left to the next call of any.
+"""
+
+from __future__ import annotations
+
+import sys
+from _operator import index
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Protocol
+
+    class Handle(Protocol):
+        """What this module needs of an easy or a multi handle."""
+
+        def _answer(self, value: object, none: int, name: str) -> int: ...
+
+        def _failed(self, exception: BaseException, where: str = "") -> None: ...
+
+
+#: The handles that have callbacks, by the number that C knows them by.
+handles: dict[int, Callable[[], Handle | None]] = {}
+
+
+def report(exception: BaseException, where: object) -> None:
+    """Show an exception that no call is left to raise, as Python does for those in finalizers."""
+    hook = sys.unraisablehook
+    if hook is not sys.__unraisablehook__:
+        from types import SimpleNamespace
+
+        hook(
+            SimpleNamespace(  # pyright: ignore[reportArgumentType]
+                exc_type=type(exception),
+                exc_value=exception,
+                exc_traceback=exception.__traceback__,
+                err_msg=None,
+                object=where,
+            )
+        )
+    elif sys.stderr is not None:
+        import traceback
+
+        lines = traceback.format_exception(type(exception), exception, exception.__traceback__)
+        sys.stderr.write(f"Exception ignored in: {where!r}\n{''.join(lines)}")
+
+
+def failed(
+    kind: type[BaseException], exception: BaseException, traceback: TracebackType | None
+) -> None:
+    """cffi's onerror: sees even what is raised before a callback's first line (a Ctrl-C)."""
+    found = None
+    if exception.__traceback__ is None:
+        exception.__traceback__ = traceback  # cffi has taken it off
+    if traceback is not None:
+        values = traceback.tb_frame.f_locals
+        found = handles.get(values.get("multi") or values.get("easy") or 0)
+    handle = found() if found else None
+    if handle is None:
+        report(exception, "a libcurl callback")
+    else:
+        assert traceback is not None
+        handle._failed(exception, traceback.tb_frame.f_code.co_name.removeprefix("python_"))
+
+
+def integer(value: object, none: int, source: str) -> int:
+    """What a callback has returned, None standing for success."""
+    if value is None:
+        return none
+    try:
+        number = index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{source} returned {type(value).__name__}, expected int or None") from None
+    if not -0x80000000 <= number <= 0xFFFFFFFF:
+        raise OverflowError(f"{source} returned {number}, which is no C int")
+    return number if number < 0x80000000 else number - 0x100000000
+
+
+#: KeyboardInterrupt and SystemExit that no handle was there for: the next call to return raises them.
+interruptions: list[BaseException] = []
+
+
+def leave(exception: BaseException, where: object) -> None:
+    """No call is there to raise it: it is shown, or left to the next call where it interrupts."""
+    if isinstance(exception, Exception):
+        report(exception, where)
+    else:
+        interruptions.append(exception)
+
+
+def take_interruptions() -> list[BaseException]:
+    """Those that there are; nobody else gets them."""
+    found = []
+    try:
+        while interruptions:
+            found.append(interruptions.pop(0))
+    except IndexError:
+        pass  # another thread has it
+    return found
