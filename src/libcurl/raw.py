@@ -44,16 +44,23 @@ if TYPE_CHECKING:
     #: The version of the libcurl that was loaded.
     LOADED: tuple[int, int, int]
     LOADED_TEXT: str
+    #: Functions that it lacks, and the version that brought each.
+    absent: dict[str, str]
 else:
 
     def __getattr__(name):
-        """The version is looked up when it is needed: libcurl asks all of its libraries for theirs."""
-        if name not in ("LOADED", "LOADED_TEXT"):
+        """These are looked up when they are needed: libcurl asks all of its libraries for their versions."""
+        if name == "absent":
+            found = _absent_functions()
+        elif name == "LOADED":
+            number = _lib.curl_version_info(_lib.CURLVERSION_NOW).version_num
+            found = number >> 16, number >> 8 & 0xFF, number & 0xFF
+        elif name == "LOADED_TEXT":
+            found = ".".join(map(str, __getattr__("LOADED")))
+        else:
             raise AttributeError(f"module 'libcurl.raw' has no attribute {name!r}")
-        number = _lib.curl_version_info(_lib.CURLVERSION_NOW).version_num
-        loaded = number >> 16, number >> 8 & 0xFF, number & 0xFF
-        globals().update(LOADED=loaded, LOADED_TEXT=".".join(map(str, loaded)))
-        return globals()[name]
+        globals()[name] = found
+        return found
 
 
 def _refuse() -> ImportError:
@@ -75,7 +82,6 @@ if not _lib.curl_easy_option_by_name(b"HSTS"):
 
 
 def _absent_functions() -> dict[str, str]:
-    """Functions that the loaded libcurl lacks, and the version that brought each."""
     absent = {}
     row = _lib.newer_functions()
     while row.name:
@@ -83,9 +89,6 @@ def _absent_functions() -> dict[str, str]:
             absent[ffi.string(row.name).decode()] = ffi.string(row.since).decode()
         row += 1
     return absent
-
-
-absent = _absent_functions()
 
 
 def _make_types() -> None:
@@ -111,9 +114,9 @@ class Lib:
     """libcurl's functions and constants, each looked up once."""
 
     def __getattr__(self, name: str) -> Any:
-        if name in absent:
-            from libcurl.raw import LOADED_TEXT
+        from libcurl.raw import LOADED_TEXT, absent
 
+        if name in absent:
             raise AttributeError(f"{name} needs libcurl {absent[name]}, this is {LOADED_TEXT}")
         if not name.lower().startswith(("curl", "libcurl")):
             raise AttributeError(f"libcurl has no {name}")
@@ -122,6 +125,8 @@ class Lib:
         return value
 
     def __dir__(self) -> list[str]:
+        from libcurl.raw import absent
+
         return [
             name for name in dir(_lib) if name.lower().startswith("curl") and name not in absent
         ]
