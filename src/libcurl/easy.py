@@ -64,6 +64,12 @@ class Easy(Engine):
         Easy._special = SETTERS
         return SETTERS
 
+    def _hold_functions(self) -> Any:
+        from libcurl.special import Functions
+
+        self._functions = Functions()
+        return self._functions
+
     def _begin(self, handle: Any = None) -> None:
         super()._begin(handle)
         self._functions = None

@@ -114,9 +114,11 @@ class Lib:
     """libcurl's functions and constants, each looked up once."""
 
     def __getattr__(self, name: str) -> Any:
-        from libcurl.raw import LOADED_TEXT, absent
+        from libcurl.raw import absent
 
         if name in absent:
+            from libcurl.raw import LOADED_TEXT
+
             raise AttributeError(f"{name} needs libcurl {absent[name]}, this is {LOADED_TEXT}")
         if not name.lower().startswith(("curl", "libcurl")):
             raise AttributeError(f"libcurl has no {name}")

@@ -31,26 +31,8 @@ _set_many = lib.easy_set_many
 _REPLACED = 0  # no option's number
 
 
-#: Where callables are kept, by name of the option. The closer is not among them.
-SLOTS = tuple(
-    f"_{name}"
-    for name in """
-    writefunction headerfunction readfunction seekfunction ioctlfunction debugfunction progressfunction
-    xferinfofunction opensocketfunction sockoptfunction prereqfunction resolver_start_function
-    trailerfunction ssl_ctx_function ssh_keyfunction ssh_hostkeyfunction fnmatch_function
-    chunk_bgn_function chunk_end_function interleavefunction hstsreadfunction hstswritefunction
-    """.split()
-)
-
-
 #: Settings of a handle that has none: ten thousand idle handles need not each have a dict.
 NOTHING: dict[Option, Any] = type(type.__dict__)({})  # type: ignore[assignment]
-
-
-class Functions:
-    """The callables of a handle, where the handle does not hold them itself."""
-
-    __slots__ = SLOTS
 
 
 class Settings:
@@ -420,8 +402,7 @@ class Settings:
 
     def _hold_functions(self) -> Any:
         """Hook: make what holds the callables."""
-        self._functions = Functions()
-        return self._functions
+        raise NotImplementedError
 
     def _forget_callbacks(self) -> None:
         """Let go of every callable."""

@@ -17,6 +17,23 @@ if TYPE_CHECKING:
 
 _POSTFIELDS = lib.CURLOPT_POSTFIELDS
 
+#: Where callables are kept, by name of the option. The closer is not among them.
+SLOTS = tuple(
+    f"_{name}"
+    for name in """
+    writefunction headerfunction readfunction seekfunction ioctlfunction debugfunction progressfunction
+    xferinfofunction opensocketfunction sockoptfunction prereqfunction resolver_start_function
+    trailerfunction ssl_ctx_function ssh_keyfunction ssh_hostkeyfunction fnmatch_function
+    chunk_bgn_function chunk_end_function interleavefunction hstsreadfunction hstswritefunction
+    """.split()
+)
+
+
+class Functions:
+    """The callables of a handle, where the handle does not hold them itself."""
+
+    __slots__ = SLOTS
+
 
 def remember(handle: Engine, option: Option, value: Any) -> None:
     """Note what is set, for unset and duphandle; None where it is unset."""

@@ -18,8 +18,8 @@ from libcurl.pycurl.transfers import TransferMethods
 from libcurl.pycurl.version import VERSION
 from libcurl.pycurl.websocket import WebSocketMethods
 from libcurl.registry import report
-from libcurl.settings import SLOTS, Settings, _gathers
-from libcurl.special import SETTERS, set_callback, unset_by_reset
+from libcurl.settings import Settings, _gathers
+from libcurl.special import SETTERS, SLOTS, set_callback, unset_by_reset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
