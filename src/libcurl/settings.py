@@ -169,7 +169,9 @@ class Settings:
             for option, _ in batch:
                 self._sockets.guard(self, option)
         code = _set_many(self._handle, settings, len(batch), texts)
-        done = len(batch) if not code else 0 if code in REFUSALS else self._handle.done
+        done = len(batch)
+        if code:
+            done, code = divmod(code, lib.SET_BEFORE) if code > 0 else (0, code)
         for option, value in batch[:done]:
             self._remember(option, value)
         if code:

@@ -200,12 +200,12 @@ int easy_set_stderr(easy *e, int fd)
 }
 
 /* Many options in one call: `settings` are pairs of an option and its number, or for string options
- * the place of its text in `texts`. Where it fails, e->done is how many succeeded before. */
+ * the place of its text in `texts`. */
 int easy_set_all(easy *e, const int64_t *settings, int count, const char *texts)
 {
-  int code = 0;
+  int code = 0, done;
 
-  for(e->done = 0; e->done < count; e->done++, settings += 2) {
+  for(done = 0; done < count; done++, settings += 2) {
     CURLoption option = (CURLoption)settings[0];
 
     if((int)option / 10000 == CURLOPTTYPE_OBJECTPOINT / 10000)
@@ -213,9 +213,9 @@ int easy_set_all(easy *e, const int64_t *settings, int count, const char *texts)
     else
       code = set_number(e, option, settings[1]);
     if(code)
-      break;
+      return code + done * SET_BEFORE;
   }
-  return code;
+  return 0;
 }
 
 int easy_set_many(easy *e, const int64_t *settings, int count, const char *texts)

@@ -35,7 +35,7 @@ static int keep_to(easy *e)
   int code = easy_set_all(e, e->plan->settings, e->plan->count, e->plan->texts);
 
   e->stage = fresh && !code ? PLANNED : UNKNOWN;
-  return code;
+  return code % SET_BEFORE;
 }
 
 static int catch_up(easy *e)

@@ -81,6 +81,9 @@ typedef struct multi {
 /* A CURLSH and the locks of what it shares. */
 typedef struct share share;
 
+/* What easy_set_many adds to the code of an option that failed, for each that was set before it. */
+enum { SET_BEFORE = 1 << 16 };
+
 /* A CURL and everything that libcurl may point to on its behalf: it lives until curl_easy_cleanup
  * has returned. Callbacks get its address from libcurl and pass its id on to Python. */
 typedef struct easy {
@@ -106,7 +109,6 @@ typedef struct easy {
   int maxconnects;   /* as set: the private multi needs it, 0 for libcurl's default */
   unsigned transfers; /* how many have begun */
   unsigned waits;    /* in a multi: its `drives` when it was added, until which nothing happens */
-  int done;          /* by easy_set_many */
   unsigned char stage; /* of a plan: what is set, and what is put off (plan.c) */
   unsigned char buffers; /* how large libcurl's are (perform.c) */
   _Bool maxconnects_changed; /* and the private multi has not heard of it */
