@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The default for CURLOPT_USERAGENT of classic handles. */
+/* The default for CURLOPT_USERAGENT of classic handles, kept for good. */
 static const char *agent;
 
 /* What every handle has where the user has set nothing. */
@@ -94,14 +94,15 @@ int easy_bear(easy *e)
 
 /* Make a handle, in memory that is Python's and zero: it has to be there for as long as anything in
  * Python can reach it, finalizers of a cycle that is collected included. A classic handle where there
- * is an agent, which has to live as long. Answers 1 when out of memory. */
+ * is an agent, the same for all of them. Answers 1 when out of memory. */
 int easy_init(easy *e, const char *classic_agent)
 {
   if(library_init())
     return 1;
   if(!classic_agent)
     return adopt_or_free(e, curl_easy_init(), 0);
-  agent = classic_agent;
+  if(!agent && !(agent = strdup(classic_agent)))
+    return 1;
   easy_prepare(e, UNBORN, 1);
   return 0;
 }
