@@ -67,7 +67,7 @@ class Engine(Settings):
     _checks_sockets = True
 
     _exception: BaseException | None
-    #: What C knows it by, once it is insured.
+    #: What C knows it by, once it is insured; 0 before.
     _id: int
     _lent: bytes | None
     _multi: MultiEngine | None
@@ -86,6 +86,7 @@ class Engine(Settings):
         self._handle = handle
         self._body = self._cache = self._end = self._exception = self._kept = None
         self._lent = self._memo = self._multi = self._share = self._sockets = self._view = None
+        self._id = 0
         self._callbacks = ()
         self._settings = self._no_settings()
         if type(self).__del__ is not Engine.__del__:
