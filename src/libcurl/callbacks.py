@@ -19,6 +19,8 @@ frees. The closer of a socket is another matter: `connections` tells its story.
 
 from __future__ import annotations
 
+from _io import BytesIO
+
 from libcurl._native import ffi, lib
 from libcurl.registry import failed, handles
 
@@ -61,8 +63,8 @@ def python_headers(easy: int, data: Any, size: int, sizes: Any, count: int) -> i
     handle: Any = handles[easy]()
     functions = handle._functions
     block = _unpack(data, size)
-    lines = block.splitlines(True)
-    if len(lines) != count:  # a carriage return stands by itself in one of them
+    lines = BytesIO(block).readlines()  # by memchr, at half the cost of splitlines
+    if len(lines) != count:  # one of them has no end, or another within
         lines = _cut(block, _unpack(sizes, count))
     for line in lines:
         try:

@@ -15,6 +15,8 @@ from servers import payload
 
 import libcurl
 from libcurl import Easy, constants, raw
+from libcurl._native import ffi
+from libcurl.callbacks import python_headers
 
 Code = constants.Code
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start this server")
@@ -73,6 +75,14 @@ def test_header_gets_line_by_line(http: Any) -> None:
         assert easy.fetch() == payload(10)
     assert lines[0] == b"HTTP/1.1 200 OK\r\n"
     assert lines[-2:] == [b"\r\n", b"X-End: yes\r\n"]
+
+
+def test_header_lines_are_what_libcurl_has_given_wherever_they_end() -> None:
+    lines: list[bytes] = []
+    with Easy(headerfunction=lines.append) as easy:
+        block = ffi.new("char[]", b"o\re\ntwothree\n")
+        assert python_headers(easy._id, block, 13, ffi.new("size_t[]", [4, 3, 6]), 3) == 0
+    assert lines == [b"o\re\n", b"two", b"three\n"]
 
 
 def test_headers_do_not_get_into_the_body_when_the_function_is_gone(http: Any) -> None:
