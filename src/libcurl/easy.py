@@ -127,20 +127,20 @@ class Easy(Engine):
             return
         try:
             values = memo[1](options)
-        except KeyError:
+            memo[4](*values[memo[3]])  # 5.0 == 5, but has no divisors
+        except (KeyError, TypeError):
             values = ()
         if (
             values != memo[2]
-            or type(sum(values[memo[3] :])) is not int  # 5.0 == 5
             or self._sockets is not None
             or _set_again(self._handle)
             or memo is not self._memo  # in another thread
         ):
             self._set_anew(options)  # type: ignore[arg-type]
         elif self._settings is NOTHING:
-            self._settings = memo[4]
+            self._settings = memo[5]
         else:
-            for option, value in memo[4].items():
+            for option, value in memo[5].items():
                 self._remember(option, value)
 
     def setopt(self, option: int | str, value: Any) -> None:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from libcurl.engine import Engine
     from libcurl.sockets.binding import Binding
 
-    # How many options were set, what gets their values from keywords, these, the first number among
-    # them, and all by option for `_settings`. -1 and the keywords: C has made no plan of them yet.
+    # How many options were set, what gets their values from keywords, these, where the numbers among
+    # them are, what takes nothing else, and all by option for `_settings`. -1 and the keywords: C has
+    # made no plan of them yet.
     Memo = tuple[Any, ...]
 
 _reset = lib.easy_reset
@@ -159,8 +160,17 @@ class Settings:
         if not lib.easy_plan(self._handle, numbers, len(settings), texts, len(texts)):
             names = sorted(options, key=lambda name: by_name[name].kind == NUMBER)
             numbers_from = 1 + sum(by_name[name].kind == TEXT for name in names)
+            from math import gcd  # which takes integers and nothing else
+
             getter = itemgetter(names[0], *names)  # a tuple of one, too
-            self._memo = (len(options), getter, getter(options), numbers_from, settings)
+            self._memo = (
+                len(options),
+                getter,
+                getter(options),
+                slice(numbers_from, None),
+                gcd,
+                settings,
+            )
 
     def _set_batch(
         self, batch: list[tuple[Option, Any]], settings: list[int], texts: bytes

@@ -205,6 +205,15 @@ def test_an_equal_value_of_another_type_is_refused(http: Any) -> None:
             easy.set(**usual(http, useragent=5.0))
 
 
+def test_it_is_refused_behind_other_numbers_too(http: Any) -> None:
+    options = {"url": http.url + "/echo", "nosignal": True, "maxredirs": 3, "timeout_ms": 20_000}
+    with Easy() as easy:
+        settle(easy, options)
+        easy.reset()
+        with pytest.raises(TypeError, match="takes an int"):
+            easy.set(**{**options, "timeout_ms": 20_000.0})
+
+
 def test_a_value_that_changes_is_set_as_it_is_now(http: Any) -> None:
     name = bytearray(b"usual")
     with Easy() as easy:
