@@ -133,7 +133,8 @@ static int step(easy *e, int milliseconds, CURLcode *result)
   return 0;
 }
 
-static int finish(easy *e, CURLcode result)
+/* After a transfer; still inside. */
+static int end(easy *e, CURLcode result)
 {
   if(e->collects)
     collect_no_more(e);
@@ -149,8 +150,15 @@ static int finish(easy *e, CURLcode result)
   e->performing = e->stopped = 0;
   if(e->streams)
     e->streams = e->limited = 0;
-  easy_leave(e);
   return (int)result;
+}
+
+static int finish(easy *e, CURLcode result)
+{
+  int code = end(e, result);
+
+  easy_leave(e);
+  return code;
 }
 
 static int start(easy *e, int collects)
@@ -229,18 +237,19 @@ int easy_stream_on(easy *e, int milliseconds)
  * handle is collected for this once. */
 int64_t easy_fetch(easy *e)
 {
-  int answer = guard_enter(&e->inside);
+  CURLcode result;
+  int answer = start(e, e->classic);
 
+  if(!answer)
+    answer = step(e, SLICE, &result);
   if(answer)
     return NO_SIZE + answer;
-  answer = start(e, e->classic);
-  if(!answer)
-    answer = easy_continue(e, SLICE);
+  answer = end(e, result);
   if(!answer && !e->attention && e->body.data == e->first) {
     guard_show(&e->inside);
     return (int64_t)e->body.size;
   }
-  guard_leave(&e->inside);
+  easy_leave(e);
   return NO_SIZE + answer;
 }
 
