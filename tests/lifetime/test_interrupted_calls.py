@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any
 
@@ -194,3 +195,19 @@ def test_a_signal_handler_may_be_the_first_to_use_a_handle(http: Any) -> None:
         interrupted(easy.fetch, at, easy.fetch)
         assert easy.fetch() == b"hello"
         easy.close()
+
+
+@pytest.mark.parametrize("face", ["native", "drop-in"])
+def test_a_fetch_that_was_interrupted_leaves_the_handle_to_any_thread(face: str, http: Any) -> None:
+    fetch: Callable[[], bytes]
+    if face == "native":
+        fetch = Easy(url=http.url).fetch
+    else:
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.URL, http.url)
+        fetch = curl.perform_rb
+    fetch()
+    with ThreadPoolExecutor(1) as elsewhere:
+        for _ in every_line(lambda at: fetch):
+            assert elsewhere.submit(fetch).result() == b"hello"
+            assert fetch() == b"hello"
