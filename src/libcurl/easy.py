@@ -122,25 +122,29 @@ class Easy(Engine):
         lacks, Error for what it refuses.
         """
         memo = self._memo
-        if memo is None or len(options) != memo[0]:
+        if memo is None:
+            self._set_anew(options)  # type: ignore[arg-type]
+            return
+        count, values_of, before, numbers, gcd, settings = memo
+        if len(options) != count:
             self._set_anew(options)  # type: ignore[arg-type]
             return
         try:
-            values = memo[1](options)
-            memo[4](*values[memo[3]])  # 5.0 == 5, but has no divisors
+            values = values_of(options)
+            gcd(*values[numbers])  # 5.0 == 5, but has no divisors
         except (KeyError, TypeError):
             values = ()
         if (
-            values != memo[2]
+            values != before
             or self._sockets is not None
             or _set_again(self._handle)
             or memo is not self._memo  # in another thread
         ):
             self._set_anew(options)  # type: ignore[arg-type]
         elif self._settings is NOTHING:
-            self._settings = memo[5]
+            self._settings = settings
         else:
-            for option, value in memo[5].items():
+            for option, value in settings.items():
                 self._remember(option, value)
 
     def setopt(self, option: int | str, value: Any) -> None:

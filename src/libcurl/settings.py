@@ -154,7 +154,7 @@ class Settings:
         if plan is None:
             return
         if not options or memo is None or memo[0] >= 0 or memo[1] != options:
-            self._memo = (-1, options)
+            self._memo = (-1, options, None, None, None, None)
             return
         numbers, texts, settings = plan
         if not lib.easy_plan(self._handle, numbers, len(settings), texts, len(texts)):
