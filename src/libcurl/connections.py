@@ -212,7 +212,6 @@ def install_closer(easy: Engine, option: Option, function: Callable[[int], Any] 
         raise easy._option_error(code, option, function)
     if closer is not None:
         easy._register()
-        easy._attend()
         if easy._cache is None:
             easy._cache = ConnectionCache()
         for cache in easy._caches():
@@ -221,4 +220,5 @@ def install_closer(easy: Engine, option: Option, function: Callable[[int], Any] 
             closer.succeed(replaced)
     easy._closer = closer
     if replaced is not None:
+        easy._attend()  # it goes with its last connection
         replaced.release()

@@ -205,7 +205,7 @@ class Easy(Engine):
     def fetch(self) -> bytes:
         """perform(), and the body, which is never copied where its length is known beforehand."""
         view = self._view
-        if view is None:
+        if view is None or self._sockets is not None:
             view = self._prepare_fetch()
         if view is None:
             self.perform()
@@ -228,9 +228,13 @@ class Easy(Engine):
         return self.body
 
     def _prepare_fetch(self) -> Any:
-        """Where small bodies will be seen, unless there is more to do in Python than to look there."""
-        self._check()
-        self._look_at_bodies()
+        """Do what comes before the transfer. Returns where a small body will be seen, if that is all."""
+        if self._view is None:
+            self._check()
+            self._look_at_bodies()
+        sockets = self._sockets
+        if sockets is not None and self._view is not None and not self._handle.performing:
+            sockets.begin(self)
         return self._view
 
     @property

@@ -271,7 +271,7 @@ class Engine(Settings):
             report(exception, self)
 
     def _look_at_bodies(self) -> None:
-        """Where small bodies will be seen, unless there is more to do in Python than to look there."""
+        """Where small bodies will be seen, unless there is more to do after a transfer than to look there."""
         self._register()  # large ones ask for memory
         self._look_at_small_bodies()
 
@@ -284,7 +284,7 @@ class Engine(Settings):
             self._view = ffi.buffer(first, lib.FIRST_ROOM)
 
     def _attend(self) -> None:
-        """From now on there is something to do in Python before or after every transfer."""
+        """From now on there is something to do in Python after every transfer."""
         self._handle.attention = True
         self._view = None
 

@@ -243,7 +243,12 @@ class MultiEngine:
         """curl_multi_add_handle."""
         if not isinstance(easy, Engine):
             raise TypeError(f"a multi takes easy handles, not {type(easy).__name__}")
-        plain = easy._view is not None and self._sockets is None
+        plain = (
+            easy._view is not None
+            and easy._cache is None
+            and easy._sockets is None
+            and self._sockets is None
+        )
         if not plain:
             self._prepare(easy)
         # Whoever drives must know it as soon as C does, whatever interrupts this.

@@ -373,6 +373,7 @@ class Settings:
         self._settings = self._no_settings()
         self._sockets = self._kept = self._body = None
         if closer is not None:
+            self._attend()
             closer.release()
         self._stay()
 

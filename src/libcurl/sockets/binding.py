@@ -486,9 +486,7 @@ def bind(handle: Engine, value: Sockets | None, by_default: bool = False) -> Set
     if binding is None:
         return None
     binding.install(handle)
-    handle._attend()
     handle._sockets = binding
-    handle._attend()
     return binding.tools
 
 
