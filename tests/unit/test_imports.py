@@ -131,6 +131,33 @@ def test_import_brings_in_nothing_that_it_does_not_need() -> None:
     assert own.isdisjoint(f"libcurl.{name}" for name in ON_USE)
 
 
+def test_a_policy_does_not_bring_in_the_other_tools() -> None:
+    program = """if True:
+        import sys
+        sys.path[:] = sys.argv[1:]
+        import libcurl
+        from libcurl.sockets import AddressPolicy
+        libcurl.Easy(sockets=AddressPolicy.public_only()).close()
+        print(*sys.modules)
+    """
+    names = {name for name in bare(program).split() if name.startswith("libcurl.sockets.")}
+    assert "libcurl.sockets.policy" in names
+    others = ("connected", "log", "options", "rewrite")
+    assert names.isdisjoint(f"libcurl.sockets.{name}" for name in others)
+
+
+def test_every_ready_made_tool_is_there_when_asked_for() -> None:
+    from libcurl import sockets
+
+    assert set(sockets.__all__) <= set(dir(sockets))
+    for name in sockets.__all__:
+        assert getattr(sockets, name)
+    with pytest.raises(
+        AttributeError, match=r"module 'libcurl.sockets' has no attribute 'no_such'"
+    ):
+        sockets.no_such  # type: ignore[attr-defined] # noqa: B018
+
+
 @pytest.mark.skipif(
     not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python always has a GIL"
 )

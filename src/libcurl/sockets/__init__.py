@@ -17,13 +17,27 @@ RuntimeError.
 
 from __future__ import annotations
 
-from libcurl.sockets.connected import already_connected, in_netns
-from libcurl.sockets.log import SocketLeak, SocketLog, SocketRecord
-from libcurl.sockets.options import SocketOptions
-from libcurl.sockets.policy import AddressPolicy, AddressRefused, Rule, allow, deny
-from libcurl.sockets.rewrite import Rewrite
-from libcurl.sockets.scopes import SCOPES
-from libcurl.sockets.tool import Callbacks, Tool
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from libcurl.sockets.connected import already_connected, in_netns
+    from libcurl.sockets.log import SocketLeak, SocketLog, SocketRecord
+    from libcurl.sockets.options import SocketOptions
+    from libcurl.sockets.policy import AddressPolicy, AddressRefused, Rule, allow, deny
+    from libcurl.sockets.rewrite import Rewrite
+    from libcurl.sockets.scopes import SCOPES
+    from libcurl.sockets.tool import Callbacks, Tool
+
+#: Where each name lives: what is not used is not imported.
+_NAMES = {
+    "connected": ("already_connected", "in_netns"),
+    "log": ("SocketLeak", "SocketLog", "SocketRecord"),
+    "options": ("SocketOptions",),
+    "policy": ("AddressPolicy", "AddressRefused", "Rule", "allow", "deny"),
+    "rewrite": ("Rewrite",),
+    "scopes": ("SCOPES",),
+    "tool": ("Callbacks", "Tool"),
+}
+_LATER = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "SCOPES",
@@ -42,3 +56,17 @@ __all__ = [
     "deny",
     "in_netns",
 ]
+
+
+if not TYPE_CHECKING:  # there, what is imported above is all there is
+
+    def __getattr__(name):
+        if name not in _LATER:
+            raise AttributeError(f"module 'libcurl.sockets' has no attribute {name!r}")
+        module = __import__(f"libcurl.sockets.{_LATER[name]}", fromlist=[name])
+        value = globals()[name] = getattr(module, name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
