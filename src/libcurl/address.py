@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from _operator import index
-from _socket import AF_INET, AF_INET6, AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, inet_ntop, inet_pton
+from _socket import AF_INET, AF_INET6, AF_UNIX, inet_ntop, inet_pton
 from _socket import socket as plain_socket
 
 from libcurl._native import ffi, lib
+from libcurl.registry import failed, handles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
-    from typing import Any, Literal, TypeAlias
+    from typing import Any, TypeAlias
 
     AddressValue: TypeAlias = (
         "tuple[str, int] | tuple[str, int, int, int] | str | bytes | os.PathLike[str]"
@@ -22,9 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["Address"]
 
 # struct sockaddr_in, _in6 and _un begin with the family, in the machine's order.
+_ORDER = sys.byteorder
 _PORT = slice(2, 4)
 _PATH_MOST = 108
-_FLAGS = SOCK_CLOEXEC | SOCK_NONBLOCK
+_ADDR = ffi.offsetof("struct curl_sockaddr", "addr")
+
+_new = object.__new__
+_unpack = ffi.unpack
+_detach: Any = plain_socket.detach
 
 
 class Address:
@@ -110,9 +116,6 @@ class Address:
         )
 
 
-_ORDER: Literal["little", "big"] = "little" if ffi.buffer(ffi.new("short *", 1))[:][0] else "big"
-
-
 def _unix_path(raw: bytes) -> str | bytes:
     path = raw[2:]
     if path.startswith(b"\0"):
@@ -164,40 +167,49 @@ def _family(family: int) -> bytes:
     return int(family).to_bytes(2, _ORDER)
 
 
-def open_socket(opener: Callable[..., Any], purpose: int, native: Any, strict: bool) -> int:
-    """Call an opener, check what it gave, and hand the descriptor over to libcurl.
+@ffi.def_extern(error=lib.CURL_SOCKET_BAD, onerror=failed)
+def python_opensocket(
+    easy: int, purpose: int, family: int, socktype: int, protocol: int, data: Any, size: int
+) -> int:
+    """CURLOPT_OPENSOCKETFUNCTION: the descriptor, which is libcurl's from now on.
 
-    Whatever fails after the opener has returned a socket closes that socket; not strict: its family is
-    the opener's affair.
+    `data` is the struct sockaddr in libcurl's struct curl_sockaddr. Whatever fails after the opener has
+    returned a socket closes that socket; C looks at its family.
     """
-    family, socktype, protocol = native.family, native.socktype, native.protocol
-    raw = ffi.buffer(ffi.addressof(native, "addr"), native.addrlen)[:]
-    address = Address(family, socktype & ~_FLAGS, protocol, raw)
-    fd = take(opener(purpose, address))
-    if fd == lib.CURL_SOCKET_BAD:
-        return fd
-    found = _family_of(fd)
+    handle: Any = handles[easy]()
     try:
-        if (
-            address._raw is not raw
-            or address.family != family
-            or address.protocol != protocol
-            or address.socktype != socktype & ~_FLAGS
-        ):
-            _write_back(address, native)
-        if strict and found != native.family:
-            raise ValueError(
-                f"CURLOPT_OPENSOCKETFUNCTION returned a socket of family {found} "
-                f"for an address of family {native.family}"
-            )
-    except BaseException:
-        os.close(fd)
-        raise
+        purpose = handle._purposes[purpose]
+    except KeyError:
+        purpose = handle._purpose(purpose)
+    address = _new(Address)
+    address.family = family
+    address.socktype = socktype
+    address.protocol = protocol
+    address._raw = raw = _unpack(data, size)
+    given = handle._functions._opensocketfunction(purpose, address)
+    fd: int = _detach(given) if type(given) in _sockets else take(given)
+    if fd < 0:
+        if type(given) in _sockets:
+            raise TypeError(f"CURLOPT_OPENSOCKETFUNCTION returned a closed {type(given).__name__}")
+        return fd
+    if (
+        address._raw is not raw
+        or address.family != family
+        or address.protocol != protocol
+        or address.socktype != socktype
+    ):
+        try:
+            _write_back(address, data)
+        except BaseException:
+            if lib.socket_family(fd) >= 0:  # it is a socket, and not stdin
+                os.close(fd)
+            raise
     return fd
 
 
-def _write_back(address: Address, native: Any) -> None:
+def _write_back(address: Address, data: Any) -> None:
     """The rewritten address, into libcurl's own struct (room for a struct sockaddr_storage)."""
+    native = ffi.cast("struct curl_sockaddr *", data - _ADDR)
     native.family = index(address.family)
     native.socktype = index(address.socktype)
     native.protocol = index(address.protocol)
@@ -207,17 +219,12 @@ def _write_back(address: Address, native: Any) -> None:
     ffi.memmove(ffi.addressof(native, "addr"), address._raw, len(address._raw))
 
 
-#: Classes of sockets that have been looked at: Python's own, without TLS.
+#: Classes of sockets that have been looked at: Python's own, without TLS and detached as they are.
 _sockets: set[type] = set()
 
 
 def take(given: Any) -> int:
     """The descriptor that an opener gives: from now on libcurl's, and nobody else's to close."""
-    if type(given) in _sockets:
-        fd: int = given.detach()
-        if fd < 0:
-            raise TypeError(f"CURLOPT_OPENSOCKETFUNCTION returned a closed {type(given).__name__}")
-        return fd
     if type(given) is int:
         if not lib.CURL_SOCKET_BAD <= given < 1 << 31:
             raise ValueError(f"CURLOPT_OPENSOCKETFUNCTION returned {given}: no descriptor")
@@ -245,13 +252,8 @@ def take(given: Any) -> int:
             f"CURLOPT_OPENSOCKETFUNCTION returned {type(given).__name__}, which is no socket"
         )
     if isinstance(given, plain_socket):
-        _sockets.add(type(given))
+        from socket import socket
+
+        if getattr(type(given), "detach", None) in (socket.detach, plain_socket.detach):
+            _sockets.add(type(given))
     return index(given.detach())
-
-
-def _family_of(fd: int) -> int:
-    """The family of a socket. What is no socket (0 would be stdin) is left alone."""
-    found: int = lib.socket_family(fd)
-    if found < 0:
-        raise ValueError(f"CURLOPT_OPENSOCKETFUNCTION returned {fd}: {os.strerror(-found)}")
-    return found

@@ -19,6 +19,7 @@ frees. The closer of a socket is another matter: `connections` tells its story.
 
 from __future__ import annotations
 
+import os
 from _io import BytesIO
 
 from libcurl._native import ffi, lib
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _unpack = ffi.unpack
+_SOCKOPT_MOST: int = lib.CURL_SOCKOPT_ALREADY_CONNECTED
 # What a callback may return. Those that return a size may go beyond a signed int.
 _INT_LEAST, _INT_MOST = -1 << 31, (1 << 32) - 1
 _string = ffi.string
@@ -303,13 +305,24 @@ def python_chunk_end(easy: int) -> int:
 
 
 @ffi.def_extern(error=lib.CURL_SOCKET_BAD, onerror=failed)
-def python_opensocket(easy: int, purpose: int, address: Any) -> int:
-    """CURLOPT_OPENSOCKETFUNCTION."""
-    from libcurl.address import open_socket
+def python_opensocket(
+    easy: int, purpose: int, family: int, socktype: int, protocol: int, data: Any, size: int
+) -> int:
+    """CURLOPT_OPENSOCKETFUNCTION for the first time: `address` is imported, and is called from then on."""
+    from libcurl.address import python_opensocket
 
-    handle: Any = handles[easy]()
-    opener = handle._functions._opensocketfunction
-    return open_socket(opener, handle._purpose(purpose), address, handle._checks_sockets)
+    return python_opensocket(easy, purpose, family, socktype, protocol, data, size)
+
+
+@ffi.def_extern(error=0, onerror=failed)
+def python_wrong_socket(easy: int, fd: int, found: int, family: int) -> int:
+    """What an opener has given is no socket for the address."""
+    reason = (
+        f"{fd}: {os.strerror(-found)}"
+        if found < 0
+        else f"a socket of family {found} for an address of family {family}"
+    )
+    raise ValueError(f"CURLOPT_OPENSOCKETFUNCTION returned {reason}")
 
 
 @ffi.def_extern(error=0, onerror=failed)
@@ -324,8 +337,14 @@ def python_judge(easy: int, fd: int, purpose: int, address: Any, asked: Any) -> 
 def python_sockopt(easy: int, fd: int, purpose: int) -> int:
     """CURLOPT_SOCKOPTFUNCTION."""
     handle: Any = handles[easy]()
-    answer = handle._functions._sockoptfunction(fd, handle._purpose(purpose))
-    return handle._answer(answer, lib.CURL_SOCKOPT_OK, "_sockoptfunction")  # type: ignore[no-any-return]
+    try:
+        purpose = handle._purposes[purpose]
+    except KeyError:
+        purpose = handle._purpose(purpose)
+    answer = handle._functions._sockoptfunction(fd, purpose)
+    if type(answer) is int and 0 <= answer <= _SOCKOPT_MOST:
+        return answer
+    return handle._answer(answer, 0, "_sockoptfunction")  # type: ignore[no-any-return]
 
 
 # Multi handles.

@@ -34,7 +34,6 @@ _reset_later = lib.easy_reset_later
 _set_again = lib.easy_set_again
 _fetched = lib.easy_fetched
 _NO_SIZE = lib.NO_SIZE
-_purposes: dict[int, int] = {}  # the members of SockType, once there is a callback to show them to
 _infos: Any = None  # the module, once there is something to look up
 
 
@@ -57,6 +56,8 @@ class Easy(Engine):
     """
 
     __slots__ = ("_functions",)
+
+    _purposes: dict[int, int] = {}  # noqa: RUF012 # filled when there is a callback to show them to
 
     def _load_special(self) -> dict[str, Callable[[Any, Option, Any], None]]:
         from libcurl.special import SETTERS
@@ -103,12 +104,9 @@ class Easy(Engine):
         raise TypeError(f"cannot pickle {type(self).__name__}")
 
     def _purpose(self, purpose: int) -> int:
-        found = _purposes.get(purpose)
-        if found is None:
-            from libcurl.constants import SockType
+        from libcurl.constants import SockType
 
-            found = _purposes[purpose] = SockType(purpose)
-        return found
+        return self._purposes.setdefault(purpose, SockType(purpose))
 
     # -- Options ---------------------------------------------------------------------------------
 

@@ -63,8 +63,8 @@ class Engine(Settings):
 
     #: What makes a handle a classic one (`_native/shims.h`).
     _agent = ffi.NULL
-    #: Whether a socket is refused whose family is not that of the address.
-    _checks_sockets = True
+    #: What a socket is for, as the face shows it, of what it has shown.
+    _purposes: dict[int, int] = {0: 0, 1: 1}  # noqa: RUF012
 
     _exception: BaseException | None
     #: What C knows it by, once it is insured; 0 before.

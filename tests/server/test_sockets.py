@@ -543,6 +543,20 @@ def test_any_socket_class_will_do(http: Any) -> None:
         assert easy.fetch() == b"hello"
 
 
+def test_a_socket_class_may_have_its_own_way_to_detach(http: Any) -> None:
+    detached = []
+
+    class Counted(socket.socket):
+        def detach(self) -> int:
+            detached.append(self.fileno())
+            return super().detach()
+
+    options: Any = {"opensocketfunction": lambda *args: Counted(), "forbid_reuse": True}
+    with Easy(url=http.url + "/", **options) as easy:
+        assert [easy.fetch() for _ in range(3)] == [b"hello"] * 3
+    assert len(detached) == 3
+
+
 class NoDetach:
     """Something with a descriptor that cannot be taken from it."""
 
@@ -635,6 +649,19 @@ def test_a_bad_rewriting_closes_what_was_given(http: Any, no_fd_leak: Any) -> No
     easy = Easy(url=http.url + "/", opensocketfunction=opener)
     with no_fd_leak(), easy, pytest.raises(TypeError):
         easy.perform()
+
+
+def test_a_bad_rewriting_leaves_what_is_no_socket_alone(http: Any) -> None:
+    reading, writing = os.pipe()
+
+    def opener(purpose: int, address: libcurl.Address) -> int:
+        address.family = "inet"  # type: ignore[assignment]
+        return reading
+
+    with Easy(url=http.url + "/", opensocketfunction=opener) as easy, pytest.raises(TypeError):
+        easy.perform()
+    os.close(reading)
+    os.close(writing)
 
 
 # Closers

@@ -25,7 +25,9 @@ long python_chunk_bgn(uintptr_t easy, struct curl_fileinfo *info, int remains);
 long python_chunk_end(uintptr_t easy);
 int python_hstsread(uintptr_t easy, struct curl_hstsentry *entry);
 int python_hstswrite(uintptr_t easy, struct curl_hstsentry *entry, struct curl_index *index);
-int python_opensocket(uintptr_t easy, int purpose, struct curl_sockaddr *address);
+int python_opensocket(uintptr_t easy, int purpose, int family, int socktype, int protocol,
+                      char *address, size_t size);
+int python_wrong_socket(uintptr_t easy, curl_socket_t fd, int found, int family);
 int python_judge(uintptr_t easy, curl_socket_t fd, int purpose, struct curl_sockaddr *address,
                  struct curl_sockaddr *asked);
 int python_sockopt(uintptr_t easy, curl_socket_t fd, int purpose);

@@ -87,11 +87,7 @@ void sockets_forget(uintptr_t closer)
 }
 
 /* Makes a descriptor ours: not inherited by programs that this one starts. Answers its errno. */
-int socket_adopt(int fd)
-{
-  int flags = fcntl(fd, F_GETFD);
-  return flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0 ? errno : 0;
-}
+int socket_adopt(int fd) { return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? errno : 0; }
 
 /* The address family of a socket; minus errno where fd is none. */
 int socket_family(int fd)
@@ -150,6 +146,27 @@ int socket_in_netns(int netns, int family, int socktype, int protocol)
   return wanted.fd;
 }
 
+/* Python's opener. What it gives is ours, and is to be a socket of the family that the address says; how
+ * classic handles have it, that is the opener's affair. */
+static curl_socket_t open_by_python(easy *e, curlsocktype purpose, struct curl_sockaddr *address)
+{
+  int type = address->socktype & ~(SOCK_CLOEXEC | SOCK_NONBLOCK), family;
+  curl_socket_t fd = python_opensocket(e->id, purpose, address->family, type, address->protocol,
+                                       (char *)&address->addr, address->addrlen);
+
+  if(fd == CURL_SOCKET_BAD)
+    return fd;
+  family = socket_family(fd);
+  if(family == address->family || (family >= 0 && e->classic)) {
+    socket_adopt(fd);
+    return fd;
+  }
+  python_wrong_socket(e->id, fd, family, address->family);
+  if(family >= 0) /* else it is no socket: 0 would be stdin */
+    close(fd);
+  return CURL_SOCKET_BAD;
+}
+
 /* Python's opener, and then its policy: about where the socket is connected to, if it is, or where the
  * opener lets libcurl connect it. */
 static curl_socket_t open_checked(easy *e, curlsocktype purpose, struct curl_sockaddr *address)
@@ -165,7 +182,7 @@ static curl_socket_t open_checked(easy *e, curlsocktype purpose, struct curl_soc
 
   asked.address = *address;
   memcpy(&asked.address.addr, &address->addr, address->addrlen < most ? address->addrlen : most);
-  fd = python_opensocket(e->id, purpose, address);
+  fd = open_by_python(e, purpose, address);
   if(fd == CURL_SOCKET_BAD ||
      (purpose == CURLSOCKTYPE_IPCXN && getpeername(fd, (struct sockaddr *)&peer, &size) &&
       verdicts_allow_address(e->verdicts, address)) ||
@@ -186,13 +203,11 @@ curl_socket_t on_open_socket(void *p, curlsocktype purpose, struct curl_sockaddr
   if(e->opens && !(e->verdicts_open && purpose == CURLSOCKTYPE_IPCXN &&
                    verdicts_allow_address(e->verdicts, address)))
     fd = e->verdicts_check ? open_checked(e, purpose, address)
-                           : python_opensocket(e->id, purpose, address);
+                           : open_by_python(e, purpose, address);
   else
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   if(fd == CURL_SOCKET_BAD)
     return fd;
-  if(e->opens)
-    socket_adopt(fd);
   /* A callback may have set a closer meanwhile: e->closer is what counts from here. */
   if((e->closer && !book_socket(fd, e->closer)) ||
      (e->opens && purpose == CURLSOCKTYPE_IPCXN && !connected_handed_over(fd, address))) {

@@ -118,7 +118,6 @@ class Curl(
     __dict__ = no_dict
 
     _agent = _AGENT
-    _checks_sockets = False
     _constants = OWNED["Curl"]
     _kind = "Curl"
     _special = {  # noqa: RUF012, read only
