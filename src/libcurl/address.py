@@ -187,6 +187,8 @@ def python_opensocket(
     address.protocol = protocol
     address._raw = raw = _unpack(data, size)
     given = handle._functions._opensocketfunction(purpose, address)
+    if given is None and handle._sockets is not None:
+        given = handle._sockets.open_plain(address)
     fd: int = _detach(given) if type(given) in _sockets else take(given)
     if fd < 0:
         if type(given) in _sockets:

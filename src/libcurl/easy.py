@@ -231,7 +231,7 @@ class Easy(Engine):
             self._check()
             self._look_at_bodies()
         sockets = self._sockets
-        if sockets is not None and self._view is not None and not self._handle.performing:
+        if sockets is not None and self._view is not None:
             sockets.begin(self)
         return self._view
 
@@ -256,7 +256,7 @@ class Easy(Engine):
             raise ValueError("a transfer with a writefunction or writedata cannot be streamed")
         if self._end is None:
             self._insure()
-        if self._sockets is not None and not handle.performing:
+        if self._sockets is not None:
             self._sockets.begin(self)
         code = _RUNNING
         transfers = handle.transfers

@@ -238,7 +238,7 @@ class Engine(Settings):
         """Perform in slices, with signals heard in between. Returns the CURLcode."""
         if self._end is None:
             self._insure()
-        if self._sockets is not None and not self._handle.performing:
+        if self._sockets is not None:
             self._sockets.begin(self)
         self._body = None
         if self._kept is not None:

@@ -71,9 +71,9 @@ class Binding:
         "environment",
         "native",
         "options",
-        "pinned",
         "proxies",
         "refusal",
+        "settled",
         "tools",
         "unix",
         "used",
@@ -87,8 +87,9 @@ class Binding:
         self.by_default = by_default
         #: The latest refusal; C knows whether it counts (`refusing`).
         self.refusal: AddressRefused | None = None
-        #: Whether proxies were seen to: CURLOPT_PROXY is ours where the user has not set it.
-        self.pinned = False
+        #: Whether proxies and Unix sockets were seen to, and will be the same for the next transfer:
+        #: CURLOPT_PROXY is ours where the user has not set it. Only policies want to know.
+        self.settled = not tools.policies
         #: The proxies that this transfer may use, all of them allowed.
         self.proxies: list[Proxy] = []
         #: The Unix socket that the transfer is for, as it was set.
@@ -132,11 +133,14 @@ class Binding:
 
     def guard(self, handle: Settings, option: Option) -> None:
         """RuntimeError where the user wants other proxies than those that were checked."""
-        if option in _SETTLED and self.tools.policies and handle._in_transfer():
+        if option not in _SETTLED or not self.tools.policies:
+            return
+        if handle._in_transfer():
             raise RuntimeError(
                 f"CURLOPT_{option.name.upper()} cannot be changed during a transfer: the "
                 "AddressPolicy of this handle has looked at it already"
             )
+        self.settled = False
 
     def copy_to(self, twin: Engine) -> None:
         """A duplicate has the same set, by default or not."""
@@ -145,14 +149,13 @@ class Binding:
 
     def restore(self, handle: Settings) -> None:
         """After a reset that is to go unnoticed."""
-        self.pinned = False
+        self.settled = not self.tools.policies
         self._let_pass(handle)
 
     def install(self, handle: Engine) -> None:
         """Set the callbacks."""
         tools = self.tools
-        checks = self._simple() and not tools.faithful
-        handle._set_callback(_OPENER, self.open_unchecked if checks else self.open)
+        handle._set_callback(_OPENER, tools.opener if self._checked_by_c() else self.open)
         if _TUNER in self.options:
             handle._set_callback(_TUNER, tools.only_tuner() or self.tune)
         if _CLOSER in self.options:
@@ -166,13 +169,17 @@ class Binding:
         tools = self.tools
         return len(tools.policies) == 1 and not (tools.routes or tools.logs or tools.requests)
 
+    def _checked_by_c(self) -> bool:
+        """Whether C looks at what the user's opener has opened, and asks the policy about the rest."""
+        return self._simple() and not self.tools.faithful
+
     def _let_pass(self, handle: Settings) -> None:
-        """Let C do what it may; without this `open_unchecked` is just that."""
+        """Let C do what it may; without this nobody would look at what that opener has opened."""
         tools = self.tools
         if len(tools.policies) == 1 and not tools.requests:
             opens = self._simple() and tools.opener is None
-            checks = self._simple() and not tools.faithful
-            code = lib.easy_set_verdicts(self.native, tools.policies[0]._allowed, opens, checks)
+            allowed = tools.policies[0]._allowed
+            code = lib.easy_set_verdicts(self.native, allowed, opens, self._checked_by_c())
             if code:
                 raise handle._error(code)
 
@@ -199,20 +206,17 @@ class Binding:
     def begin(self, handle: Engine, shared: bool = False) -> None:
         """A transfer begins, in the user's multi if `shared`. Raises what is against it."""
         tools = self.tools
-        if tools.begins:
-            for begin in tools.begins:
-                begin(handle)
+        if self.settled and not tools.begins and _TELLS:
+            return
+        if self.native.performing:  # which libcurl will say
+            return
+        for begin in tools.begins:
+            begin(handle)
         if tools.policies:
-            settings = handle._settings
-            self.unix = _unix_socket(settings)
-            if (
-                self.proxies
-                or self.environment
-                or not self.pinned
-                or _PRE_PROXY in settings
-                or settings.get(_PROXY)
-            ):
+            if not self.settled:
+                self.unix = _unix_socket(handle._settings)
                 self._settle_proxies(handle)
+                self.settled = not (self.proxies or self.environment)
             if not _TELLS:
                 self._insist_on_fresh_connections(handle, shared)
 
@@ -245,7 +249,6 @@ class Binding:
         """Refuse proxies that are not allowed, see to it that no others are used."""
         settings = handle._settings
         self.proxies = []
-        self.pinned = False
         if settings.get(_PRE_PROXY):
             self._admit(settings[_PRE_PROXY], 0, "pre_proxy")
         if _PROXY in settings:
@@ -256,7 +259,6 @@ class Binding:
             self._pin(handle, ffi.NULL if pin is None else pin)
         else:
             self._pin(handle, b"")
-        self.pinned = True
 
     def _pin(self, handle: Engine, proxy: Any) -> None:
         """CURLOPT_PROXY, which the user has not set."""
@@ -318,10 +320,9 @@ class Binding:
                 log._opened(self, purpose, asked, address, given)
         return given
 
-    def open_unchecked(self, purpose: int, address: Address) -> Any:
-        """OPENSOCKETFUNCTION; about what it does not know, C asks the policy afterwards."""
-        given = self.tools.opener(purpose, address)  # type: ignore[misc]
-        return open_plain(address) if given is None else given
+    def open_plain(self, address: Address) -> int:
+        """OPENSOCKETFUNCTION, where the user's opener is content with what libcurl would open."""
+        return open_plain(address)
 
     def judge(self, fd: int, purpose: int, address: Any, asked: Any) -> bool:
         """Whether a socket may be used; `address` and `asked` are struct curl_sockaddr."""
