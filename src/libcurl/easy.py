@@ -194,7 +194,7 @@ class Easy(Engine):
         if (
             code
             or self._exception is not None
-            or self._cache is not None
+            or (self._cache is not None and self._cache.released)
             or self._share is not None
             or interruptions
         ):

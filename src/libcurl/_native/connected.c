@@ -198,6 +198,6 @@ void connected_forget(curl_socket_t fd)
 {
   stand_in *s;
 
-  if(connects_the_connected() && (s = take(fd)) != NULL)
+  if(__atomic_load_n(&waiting, __ATOMIC_RELAXED) && (s = take(fd)) != NULL)
     discard(s);
 }

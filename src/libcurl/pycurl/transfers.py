@@ -45,7 +45,8 @@ class TransferMethods:
 
     def _ended(self, code: int) -> None:
         """After a transfer."""
-        if code or self._exception is not None or self._cache is not None:
+        cache = self._cache
+        if code or self._exception is not None or (cache is not None and cache.released):
             if code < 0:
                 self._refuse(code, "perform")
             self._after(code)
