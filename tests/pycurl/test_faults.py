@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,26 @@ def test_duplicates_of_sockets_are_not_inherited(http: Any, no_fd_leak: Any) -> 
         assert given[0].getpeername()  # usable beside it
         given[0].close()
         curl.close()
+
+
+@pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="this Python counts no references")
+def test_a_socket_that_nobody_keeps_is_taken_as_it_is(http: Any, no_fd_leak: Any) -> None:
+    numbers = []
+
+    def opener(purpose: int, address: Any) -> socket.socket:
+        sock = socket.socket(address.family, address.socktype, address.protocol)
+        numbers.append(sock.fileno())
+        return sock
+
+    with warnings.catch_warnings(record=True) as warned, no_fd_leak():
+        warnings.simplefilter("always")
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.URL, http.url)
+        curl.setopt(pycurl.OPENSOCKETFUNCTION, opener)
+        curl.perform_rb()
+        assert numbers == [curl.getinfo(pycurl.ACTIVESOCKET)]
+        curl.close()
+    assert warned == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import NamedTuple
 
 from libcurl._native import lib
@@ -84,11 +85,26 @@ def _sockaddr(address: Address) -> CurlSockAddr:
     return made
 
 
-def open_socket(function: Function) -> Function:
-    """OPENSOCKETFUNCTION: an int is libcurl's from now on; of an object, a duplicate is."""
+def _references() -> int:
+    """To an object that one variable has and nothing else; 0 where nobody counts."""
+    made = object()
+    return sys.getrefcount(made) if hasattr(sys, "getrefcount") else 0
 
-    def opener(purpose: int, address: Address) -> int:
+
+_ALONE = _references()
+
+
+def open_socket(function: Function) -> Function:
+    """OPENSOCKETFUNCTION: an int is libcurl's from now on; of an object, a duplicate is.
+
+    Of a socket that nobody else has, the descriptor itself: it would be closed at once, with a warning.
+    """
+    from socket import socket
+
+    def opener(purpose: int, address: Address) -> Any:
         given = function(purpose, _sockaddr(address))
+        if _ALONE and type(given) is socket and sys.getrefcount(given) == _ALONE:
+            return given
         if isinstance(given, bool):
             raise error("Open socket callback's return value must be a socket")
         if not isinstance(given, int):
