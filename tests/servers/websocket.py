@@ -43,7 +43,7 @@ class WebSocketServer:
         self._scheme = "wss" if tls else "ws"
         self._open: set[Any] = set()
         self._server = serve(
-            self._serve, host, 0, ssl=tls, max_size=None, close_timeout=1, ping_interval=None
+            self._serve, host, 0, ssl=tls, max_size=None, close_timeout=5, ping_interval=None
         )
         self.port: int = self._server.socket.getsockname()[1]
         # The threads of the connections inherit that they are daemons.
