@@ -15,7 +15,7 @@ from libcurl.errors import MultiError, NotSupported, easy_error
 from libcurl.multi import Multi
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from types import TracebackType
 
     from typing_extensions import Self, Unpack
@@ -177,6 +177,7 @@ class _Driven(Multi):
     __slots__ = (
         "_fd",
         "_loop",
+        "_new_future",
         "_pid",
         "_promised",
         "_timer",
@@ -195,6 +196,7 @@ class _Driven(Multi):
         self._pid = os.getpid()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._promised = 0  # turns that were given and not yet taken
+        self._new_future: Callable[[], Any] = asyncio.Future
         self._fd = -1
         self._watched: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -207,9 +209,9 @@ class _Driven(Multi):
         loop = get_running_loop()
         if loop is not self._loop:
             self._belong(loop)
-        ending: Ending = loop.create_future()
+        ending: Ending = self._new_future()
         try:
-            self._join(easy)
+            self.add(easy)
         except BaseException as error:
             # Something else may have failed when it had joined: a closer, of its own connections.
             if not isinstance(error, MultiError) and easy in self and easy._id not in self.running:
@@ -267,6 +269,8 @@ class _Driven(Multi):
         """From now on `loop` drives."""
         if self._loop is not None:
             raise RuntimeError("this AsyncMulti belongs to another event loop")
+        if type(loop).create_future is not asyncio.BaseEventLoop.create_future:
+            self._new_future = loop.create_future  # which takes longer
         try:
             fd = self.fileno()
         except NotSupported:
@@ -316,16 +320,16 @@ class _Driven(Multi):
             if easy._multi is self:
                 with suppress(Exception):  # where the multi has failed, it may be beyond that
                     self._take_out(easy)
-            if ending is not None and not ending.done():
-                try:
-                    ((task, context),) = ending._callbacks
-                except (AttributeError, TypeError, ValueError):
-                    # A future of another kind, or one that nobody waits for.
+            try:
+                ((task, context),) = ending._callbacks  # type: ignore[union-attr]
+            except (AttributeError, TypeError, ValueError):
+                # A future of another kind, or one that nobody waits for any longer, or yet.
+                if ending is not None and not ending.done():
                     ending.set_result(error)
-                else:
-                    ending.remove_done_callback(task)
-                    ending.set_result(error)
-                    context.run(task, ending)
+            else:
+                ending.remove_done_callback(task)
+                ending.set_result(error)
+                context.run(task, ending)
         self._given = None
         if self._waiting:
             self._next()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from _operator import index
+from itertools import chain
 from time import monotonic
 
 from libcurl._native import ffi, lib
@@ -32,6 +33,7 @@ _FUNCTIONS = (
     lib.CURLMOPT_PUSHFUNCTION,
     lib.CURLMOPT_NOTIFYFUNCTION,
 )
+_add = lib.multi_add
 _DRIVING = (lib.CURLMOPT_SOCKETFUNCTION, lib.CURLMOPT_TIMERFUNCTION)
 
 
@@ -161,7 +163,26 @@ class Multi(MultiEngine):
 
         The multi keeps it alive. Its own connections are closed: those of the multi are used instead.
         """
-        self._join(easy)
+        try:
+            if (
+                easy._view is None
+                or easy._multi is not None
+                or easy._cache is not None
+                or easy._sockets is not None
+                or self._sockets is not None
+            ):
+                self._admit(easy)
+                return
+            # Another thread can drive it to its end, or close it, as soon as C has it.
+            easy._multi = self
+            easy._body = None
+            self._easies[easy._id] = easy
+            code = _add(self._handle, easy._handle)
+            if code or easy._multi is not self:
+                self._look_again(easy, code)
+        except BaseException:
+            self._not_added(easy)
+            raise
 
     def remove(self, easy: Easy) -> None:
         """Take an easy handle out, finished or not (curl_multi_remove_handle)."""
@@ -182,15 +203,19 @@ class Multi(MultiEngine):
         from a connect_only handle: `perform` leaves it there). Handles can be added, and removed, while it
         runs; what a run that is left early has not yielded comes from the next.
         """
+        return chain.from_iterable(self._batches())
+
+    def _batches(self) -> Iterator[Iterator[Result]]:
+        """What has finished together; what is taken of it has been handed over."""
         self._drive("step")
         self._recall()
         while self._easies or self._done:
             self._results(SLICE)
-            if not self._done:
-                self._forget_strays()
+            if not self._done and not self._handle.first:
+                return  # only what another thread is adding, or was kept from it
             # In one line, between the parts of which no interrupt comes.
             self._given, self._done = iter(self._done), []
-            yield from self._given  # type: ignore[misc]
+            yield self._given  # type: ignore[misc]
 
     def _recall(self) -> None:
         """What a run that was left in the middle has not handed over is for the next."""

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from libcurl.sockets.tool import Set
 
-_add = lib.multi_add
-_added = lib.multi_added
 _taken = lib.multi_results_taken
 _unpack = ffi.unpack
 
@@ -239,31 +237,40 @@ class MultiEngine:
 
     # -- Easies ----------------------------------------------------------------------------------
 
-    def _join(self, easy: Engine) -> None:
-        """curl_multi_add_handle."""
-        if not isinstance(easy, Engine):
-            raise TypeError(f"a multi takes easy handles, not {type(easy).__name__}")
-        plain = (
-            easy._view is not None
-            and easy._cache is None
-            and easy._sockets is None
-            and self._sockets is None
-        )
-        if not plain:
-            self._prepare(easy)
+    def _admit(self, easy: Engine) -> None:
+        """curl_multi_add_handle, with nobody driving until all is done in Python that there is to do."""
+        self._prepare(easy)
         # Whoever drives must know it as soon as C does, whatever interrupts this.
         self._easies[easy._id] = easy
-        code = _add(self._handle, easy._handle)
+        code = lib.multi_admit(self._handle, easy._handle)
         if code:
             self._refuse(easy, code)
-        if not plain:
-            self._moved_in(easy)
+        self._moved_in(easy)
         easy._multi = self
         easy._body = None
-        self._easies[easy._id] = easy  # where another thread has taken it for a stray
-        _added(self._handle)
+        lib.multi_added(self._handle)
         if self._exception is not None or interruptions:
             self._after(0)
+
+    def _look_again(self, easy: Engine, code: int) -> None:
+        """It was not simply added."""
+        there = easy._handle.joined == self._handle
+        if code and there:  # it was before, and an interrupt has kept Python from noting it
+            easy._multi = None
+            self._admit(easy)
+        elif code:
+            self._refuse(easy, code)
+        elif there:  # another thread has removed it just before C had it
+            self._take_out(easy)
+
+    def _not_added(self, easy: Engine) -> None:
+        """An exception has come: nothing is noted of an easy that C does not have."""
+        if not isinstance(easy, Engine):
+            raise TypeError(f"a multi takes easy handles, not {type(easy).__name__}") from None
+        if easy._handle.joined != self._handle:
+            self._easies.pop(easy._id, None)
+            if easy._multi is self:
+                easy._multi = None
 
     def _prepare(self, easy: Engine) -> None:
         """Before an easy joins: what is to be done in Python where it has more than options."""
@@ -287,12 +294,11 @@ class MultiEngine:
 
     def _refuse(self, easy: Engine, code: int) -> None:
         """It could not be added."""
-        if easy._handle.joined != self._handle:
-            self._easies.pop(easy._id, None)
-        elif easy._multi is None:
+        there = easy._handle.joined == self._handle
+        if there and easy._multi is None:
             return  # it was: an interrupt has kept Python from noting it
         if code == lib.CURLM_ADDED_ALREADY:
-            where = "this multi" if easy._multi is self else "use"
+            where = "this multi" if there else "use"
             raise self._make_error(code, f"the easy handle is in {where} already")
         self._after(code)
         raise self._error(code)
@@ -308,13 +314,6 @@ class MultiEngine:
         """The easy has left."""
         self._easies.pop(easy._id, None)
         easy._multi = None
-
-    def _forget_strays(self) -> None:
-        """Where libcurl has none, those that another thread has closed while they were added, or removed."""
-        if not self._handle.first:
-            for easy in list(self._easies.values()):
-                if not easy._handle.joined:
-                    self._forget(easy)
 
     def _read_messages(self) -> None:
         """curl_multi_info_read, into `_done`; the easies stay."""
@@ -362,24 +361,23 @@ class MultiEngine:
         code = lib.multi_step(handle, milliseconds)
         count = handle.results_count
         if count and not code:
-            easies = self._easies
-            done = self._done
             flat = _unpack(handle.results, 3 * count)
-            triples = iter(flat)
-            results = zip(triples, triples, triples)  # noqa: B905
+            numbers = flat[::3]
+            pop = self._easies.pop
+            append = self._done.append
+            found = map(self._easies.get, numbers)
             try:
                 _taken(handle)
-                for number, result, size in results:
-                    easy = easies.get(number)
+                for number, easy, result, size in zip(numbers, found, flat[1::3], flat[2::3]):  # noqa: B905
                     if easy is None:
                         continue  # closed by another thread just now
                     easy._multi = None
                     if size >= 0:  # the transfer of a plain handle, where nothing has gone wrong
                         easy._body = easy._view[:size]
-                        done.append((easy, None))
+                        append((easy, None))
                     else:
                         self._finished(easy, result)
-                    easies.pop(number, None)
+                    pop(number, None)
             except BaseException:
                 self._finish_all(flat)
                 raise

@@ -148,12 +148,15 @@ def test_a_callback_whose_setting_was_interrupted_is_the_old_one_or_the_new(
         made["curl"].close()
 
 
-def test_a_native_handle_whose_adding_was_interrupted_can_be_added_and_removed(http: Any) -> None:
+@pytest.mark.parametrize("used", [False, True])
+def test_a_native_handle_whose_adding_was_interrupted_can_be_added_and_removed(
+    used: bool, http: Any
+) -> None:
     made: dict[str, Any] = {}
 
-    def prepare(at: int) -> Callable[[], object]:
+    def prepare(_: int) -> Callable[[], object]:
         made.update(multi=Multi(), easy=Easy(url=http.url))
-        if at % 2:
+        if used:
             made["easy"].fetch()
         return lambda: made["multi"].add(made["easy"])
 

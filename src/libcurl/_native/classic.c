@@ -115,10 +115,10 @@ int easy_notes(easy *e, int64_t *pairs, int room)
   return count;
 }
 
-/* multi_add and multi_remove: the easy's id. */
+/* multi_admit and multi_remove: the easy's id. */
 int64_t multi_take_in(multi *m, easy *e)
 {
-  return told(m, idle(m) ? multi_add(m, e) : HANDLE_PERFORMING, (int64_t)e->id);
+  return told(m, idle(m) ? multi_admit(m, e) : HANDLE_PERFORMING, (int64_t)e->id);
 }
 
 int64_t multi_let_go(multi *m, easy *e)

@@ -188,29 +188,47 @@ static int refused(multi *m, int answer)
   return 0;
 }
 
-/* curl_multi_add_handle. The private multi of the easy, and its connections, end here. Nobody drives, or
- * closes the easy, until Python has noted it (multi_added). */
+/* curl_multi_add_handle. The private multi of the easy, and its connections, end here. */
+static int add(multi *m, easy *e)
+{
+  int code;
+
+  if(e->joined || e->performing)
+    return CURLM_ADDED_ALREADY;
+  if(easy_plan_end(e))
+    return CURLM_OUT_OF_MEMORY;
+  easy_drop_steps(e);
+  easy_size_buffers(e, BUFFERS_SMALL);
+  code = easy_begin(e) ? CURLM_OUT_OF_MEMORY : curl_multi_add_handle(m->curlm, e->curl);
+  if(!code && m->refused) {
+    curl_multi_remove_handle(m->curlm, e->curl);
+    code = multi_refusal(m, code);
+  }
+  if(!code)
+    link_easy(m, e);
+  return code;
+}
+
+/* Where Python has noted it already: it may be driven, and closed, at once. */
 int multi_add(multi *m, easy *e)
+{
+  int code = enter_both(m, e);
+
+  if(!code) {
+    code = add(m, e);
+    leave_both(m, e);
+  }
+  return code;
+}
+
+/* Nobody drives, or closes the easy, until Python has noted it (multi_added). */
+int multi_admit(multi *m, easy *e)
 {
   int code = enter_both(m, e);
 
   if(code)
     return code;
-  if(e->joined || e->performing)
-    code = CURLM_ADDED_ALREADY;
-  else if(easy_plan_end(e))
-    code = CURLM_OUT_OF_MEMORY;
-  else {
-    easy_drop_steps(e);
-    easy_size_buffers(e, BUFFERS_SMALL);
-    code = easy_begin(e) ? CURLM_OUT_OF_MEMORY : curl_multi_add_handle(m->curlm, e->curl);
-    if(!code && m->refused) {
-      curl_multi_remove_handle(m->curlm, e->curl);
-      code = multi_refusal(m, code);
-    }
-    if(!code)
-      link_easy(m, e);
-  }
+  code = add(m, e);
   guard_leave(&e->inside);
   if(code)
     multi_leave(m);

@@ -223,6 +223,7 @@ int multi_enter(multi *);
 void multi_leave(multi *);
 int multi_forked(const multi *);
 int multi_add(multi *, easy *);
+int multi_admit(multi *, easy *);
 void multi_added(multi *);
 int multi_remove(multi *, easy *);
 int multi_perform(multi *, int *running);
