@@ -82,7 +82,18 @@ class AsyncMulti:
         multi = self._multi
         if multi.limit is not None:
             await multi.turn()
-        ending = multi.start(easy)
+        # As `start`, without the time that a call takes.
+        if get_running_loop() is not multi.loop:
+            multi.belong()
+        ending = multi.new_future()
+        try:
+            if easy._id in multi.running:
+                multi.refuse(easy)
+            multi.add(easy)
+        except BaseException as failure:
+            multi.not_started(easy, failure)
+            raise
+        multi.running[easy._id] = ending
         try:
             error = await ending
         except BaseException:
@@ -176,14 +187,14 @@ class _Driven(Multi):
 
     __slots__ = (
         "_fd",
-        "_loop",
-        "_new_future",
         "_pid",
         "_promised",
         "_timer",
         "_waiting",
         "_watched",
         "limit",
+        "loop",
+        "new_future",
         "running",
         "streams",
     )
@@ -192,11 +203,11 @@ class _Driven(Multi):
         self.limit = limit
         self.running: dict[int, Ending] = {}  # by the number of the easy
         self.streams: dict[int, tuple[Any, asyncio.Event]] = {}  # its C part, and who is told
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._promised = 0  # turns that were given and not yet taken
-        self._new_future: Callable[[], Any] = asyncio.Future
+        self.new_future: Callable[[], Any] = asyncio.Future
         self._fd = -1
         self._watched: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -206,21 +217,31 @@ class _Driven(Multi):
 
     def start(self, easy: Easy) -> Ending:
         """Add `easy`."""
-        loop = get_running_loop()
-        if loop is not self._loop:
-            self._belong(loop)
-        ending: Ending = self._new_future()
+        if get_running_loop() is not self.loop:
+            self.belong()
+        ending: Ending = self.new_future()
         try:
+            if easy._id in self.running:
+                self.refuse(easy)
             self.add(easy)
         except BaseException as error:
-            # Something else may have failed when it had joined: a closer, of its own connections.
-            if not isinstance(error, MultiError) and easy in self and easy._id not in self.running:
-                self._take_out(easy)
-            if self._waiting:
-                self._next()
+            self.not_started(easy, error)
             raise
         self.running[easy._id] = ending
         return ending
+
+    def refuse(self, easy: Easy) -> None:
+        """It is running, or has finished and whoever waits for it has yet to hear of it."""
+        raise self._make_error(lib.CURLM_ADDED_ALREADY, "the easy handle is in this multi already")
+
+    def not_started(self, easy: Easy, error: BaseException) -> None:
+        """`easy` could not be added."""
+        self._not_joined(easy)
+        # Something else may have failed when it had joined: a closer, of its own connections.
+        if not isinstance(error, MultiError) and easy in self and easy._id not in self.running:
+            self._take_out(easy)
+        if self._waiting:
+            self._next()
 
     def abort(self, easy: Easy, ending: Ending) -> None:
         """Nobody waits for this transfer any longer."""
@@ -238,8 +259,8 @@ class _Driven(Multi):
         if not self._waiting and self._has_room():
             return
         loop = get_running_loop()
-        if loop is not self._loop:
-            self._belong(loop)
+        if loop is not self.loop:
+            self.belong()
         turn = loop.create_future()
         self._waiting.append(turn)
         self._next()
@@ -265,26 +286,28 @@ class _Driven(Multi):
 
     # -- The event loop --------------------------------------------------------------------------
 
-    def _belong(self, loop: asyncio.AbstractEventLoop) -> None:
-        """From now on `loop` drives."""
-        if self._loop is not None:
+    def belong(self) -> None:
+        """From now on the event loop that runs here drives."""
+        loop = get_running_loop()
+        if self.loop is not None:
             raise RuntimeError("this AsyncMulti belongs to another event loop")
-        if type(loop).create_future is not asyncio.BaseEventLoop.create_future:
-            self._new_future = loop.create_future  # which takes longer
+        own = getattr(loop.create_future, "__func__", None) is asyncio.BaseEventLoop.create_future
+        if not own:  # which would do the same, and take longer
+            self.new_future = loop.create_future
         try:
             fd = self.fileno()
         except NotSupported:
             self._way = None
-            self._loop = loop
+            self.loop = loop
             self.set(socketfunction=self._on_socket, timerfunction=self._on_timer)
         else:
             loop.add_reader(fd, self._ready)
             self._fd = fd
-            self._loop = loop
+            self.loop = loop
 
     def _ready(self, fd: int | None = None, events: int = 0) -> None:
         """There is something to do: on a socket of libcurl's, where those are watched."""
-        assert self._loop is not None
+        assert self.loop is not None
         try:
             if fd is None:
                 self._step(0)
@@ -293,7 +316,7 @@ class _Driven(Multi):
         except Exception as error:
             self._fail(error)
         except BaseException:
-            self._loop.call_soon(self._ready, fd, events)  # what has finished by now is not lost
+            self.loop.call_soon(self._ready, fd, events)  # what has finished by now is not lost
             raise
         for handle, arrived in self.streams.values():
             if handle.body.size:
@@ -302,7 +325,7 @@ class _Driven(Multi):
             try:
                 self._tell()
             except BaseException:  # a task was interrupted, and the loop with it
-                self._loop.call_soon(self._ready, fd, events)
+                self.loop.call_soon(self._ready, fd, events)
                 raise
 
     def _tell(self) -> None:
@@ -316,14 +339,14 @@ class _Driven(Multi):
             self._recall()
         self._given, self._done = iter(self._done), []
         for easy, error in self._given:
-            ending = running.pop(easy._id, None)
+            ending: Any = running.pop(easy._id, None)
             if easy._multi is self:
                 with suppress(Exception):  # where the multi has failed, it may be beyond that
                     self._take_out(easy)
             try:
-                ((task, context),) = ending._callbacks  # type: ignore[union-attr]
+                ((task, context),) = ending._callbacks
             except (AttributeError, TypeError, ValueError):
-                # A future of another kind, or one that nobody waits for any longer, or yet.
+                # A future of another kind, or one that nobody waits for, any longer or at all.
                 if ending is not None and not ending.done():
                     ending.set_result(error)
             else:
@@ -343,8 +366,8 @@ class _Driven(Multi):
     def _forget(self, easy: Engine) -> None:
         super()._forget(easy)
         ending = self.running.get(easy._id)
-        if ending is not None and self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._gone, easy._id, ending)
+        if ending is not None and self.loop is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._gone, easy._id, ending)
 
     def _gone(self, number: int, ending: Ending) -> None:
         """A handle has left; where nothing was told since, it was closed or removed."""
@@ -363,7 +386,7 @@ class _Driven(Multi):
 
     def _leave(self) -> None:
         """Out of the event loop, with everybody who waits."""
-        loop = self._loop
+        loop = self.loop
         if loop is None or loop.is_closed():
             return
         if self._fd >= 0:
@@ -387,17 +410,17 @@ class _Driven(Multi):
 
     def _on_socket(self, easy: Any, fd: int, what: int, assigned: object) -> None:
         """CURLMOPT_SOCKETFUNCTION."""
-        assert self._loop is not None
+        assert self.loop is not None
         before = self._watched.pop(fd, 0)
         after = what & lib.CURL_POLL_INOUT  # none for CURL_POLL_REMOVE
         if after & lib.CURL_POLL_IN:
-            self._loop.add_reader(fd, self._ready, fd, lib.CURL_CSELECT_IN)
+            self.loop.add_reader(fd, self._ready, fd, lib.CURL_CSELECT_IN)
         elif before & lib.CURL_POLL_IN:
-            self._loop.remove_reader(fd)
+            self.loop.remove_reader(fd)
         if after & lib.CURL_POLL_OUT:
-            self._loop.add_writer(fd, self._ready, fd, lib.CURL_CSELECT_OUT)
+            self.loop.add_writer(fd, self._ready, fd, lib.CURL_CSELECT_OUT)
         elif before & lib.CURL_POLL_OUT:
-            self._loop.remove_writer(fd)
+            self.loop.remove_writer(fd)
         if after:
             self._watched[fd] = after
 
@@ -407,9 +430,9 @@ class _Driven(Multi):
             self._timer.cancel()
             self._timer = None
         if milliseconds >= 0:
-            assert self._loop is not None
+            assert self.loop is not None
             due = milliseconds / 1000
-            self._timer = self._loop.call_later(due, self._ready, lib.CURL_SOCKET_TIMEOUT)
+            self._timer = self.loop.call_later(due, self._ready, lib.CURL_SOCKET_TIMEOUT)
 
     def _act(self, fd: int, events: int) -> None:
         """What `_step` does, for one socket. What has finished is in the multi yet."""

@@ -181,7 +181,7 @@ class Multi(MultiEngine):
             if code or easy._multi is not self:
                 self._look_again(easy, code)
         except BaseException:
-            self._not_added(easy)
+            self._not_joined(easy)
             raise
 
     def remove(self, easy: Easy) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 from _weakref import ref
+from itertools import repeat
 
 import libcurl.callbacks  # noqa: F401 # what C calls
 from libcurl._native import ffi, lib
@@ -263,7 +264,7 @@ class MultiEngine:
         elif there:  # another thread has removed it just before C had it
             self._take_out(easy)
 
-    def _not_added(self, easy: Engine) -> None:
+    def _not_joined(self, easy: Engine) -> None:
         """An exception has come: nothing is noted of an easy that C does not have."""
         if not isinstance(easy, Engine):
             raise TypeError(f"a multi takes easy handles, not {type(easy).__name__}") from None
@@ -340,46 +341,48 @@ class MultiEngine:
         if outcome is not None:
             self._failures = True
 
-    def _finish_all(self, flat: list[int]) -> None:
-        """What an interrupt in `_step` has left: whoever is in the multi yet, and not in `_done`."""
-        _taken(self._handle)
-        there = [easy for easy, _ in self._done]
-        for number, result in zip(flat[::3], flat[1::3], strict=True):
+    def _finish(self, flat: list[int]) -> None:
+        """One after the other, what is not in `_done` yet: an interrupt may have come among them."""
+        there = {easy._id for easy, _ in self._done}
+        for number, result, size in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
             easy = self._easies.get(number)
-            if easy is not None:
-                self._forget(easy)
-                if easy not in there:
-                    self._finished(easy, result)
+            if easy is None:
+                continue  # closed by another thread just now
+            easy._multi = None
+            if number not in there:
+                if size >= 0:
+                    easy._body = easy._view[:size]
+                self._finished(easy, result)
+            self._easies.pop(number, None)
 
     def _step(self, milliseconds: int) -> None:
         """Drive (multi_step of C). What has finished is out of the multi then, and in `_done`.
 
         An interrupt can come between any two lines, and most come when C has just returned: what has
-        finished is in C's results then, in `results` or in `_done`.
+        finished is in C's results then, in `flat` or in `_done`.
         """
         handle = self._handle
         code = lib.multi_step(handle, milliseconds)
         count = handle.results_count
         if count and not code:
+            easies = self._easies
             flat = _unpack(handle.results, 3 * count)
             numbers = flat[::3]
-            pop = self._easies.pop
-            append = self._done.append
-            found = map(self._easies.get, numbers)
+            sizes = flat[2::3]
             try:
                 _taken(handle)
-                for number, easy, result, size in zip(numbers, found, flat[1::3], flat[2::3]):  # noqa: B905
-                    if easy is None:
-                        continue  # closed by another thread just now
-                    easy._multi = None
-                    if size >= 0:  # the transfer of a plain handle, where nothing has gone wrong
-                        easy._body = easy._view[:size]
-                        append((easy, None))
-                    else:
-                        self._finished(easy, result)
-                    pop(number, None)
+                found = [*map(easies.get, numbers)]
+                if min(sizes) >= 0 and all(found):  # of plain handles, where nothing has gone wrong
+                    for easy, size in zip(found, sizes):  # noqa: B905
+                        easy._multi = None  # type: ignore[union-attr]
+                        easy._body = easy._view[:size]  # type: ignore[union-attr]
+                    self._done.extend(zip(found, repeat(None)))  # type: ignore[arg-type]
+                    found = [*map(easies.pop, numbers, repeat(None))]
+                else:
+                    self._finish(flat)
             except BaseException:
-                self._finish_all(flat)
+                _taken(handle)
+                self._finish(flat)
                 raise
         if (
             code

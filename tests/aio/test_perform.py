@@ -62,6 +62,30 @@ def test_any_future_does(loops: Any, http: Any) -> None:
     loops.run(main)
 
 
+def test_a_handle_is_not_used_again_before_its_result_is_known(loops: Any, http: Any) -> None:
+    async def main(multi: AsyncMulti) -> None:
+        easies = [Easy(url=http.url + "/slow?seconds=0.1") for _ in range(2)]
+        bodies = []
+        refused = []
+
+        async def perform(mine: Easy, other: Easy) -> None:
+            await multi.perform(mine)
+            bodies.append(mine.body)
+            try:
+                await multi.perform(other)
+            except libcurl.MultiError as error:
+                refused.append(error.code)
+
+        both = asyncio.gather(perform(*easies), perform(*easies[::-1]))
+        await asyncio.sleep(0.05)
+        time.sleep(0.3)  # both finish meanwhile
+        await asyncio.wait_for(both, 10)
+        assert bodies[0] == bodies[1] != b""
+        assert refused == [libcurl.MCode.ADDED_ALREADY]
+
+    loops.run(main)
+
+
 def test_transfers_run_at_the_same_time_in_one_thread(loops: Any, http: Any) -> None:
     threads = set()
 

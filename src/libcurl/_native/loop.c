@@ -84,12 +84,12 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *p, void *know
 
   if(guard_forked(&m->inside)) /* in a callback: the epoll instance is the parent's too */
     return 0;
-  multi_notice(m, curl);
   connected_swap();
   if(what == CURL_POLL_REMOVE) {
     epoll_ctl(l->epoll, EPOLL_CTL_DEL, fd, NULL);
     return 0;
   }
+  multi_notice(m, curl);
   failed = watch(l, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, what);
   if(failed && errno == EEXIST)
     failed = watch(l, EPOLL_CTL_MOD, fd, what);
