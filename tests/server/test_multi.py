@@ -183,6 +183,91 @@ def test_handles_come_and_go_while_run_yields(multi: Multi, http: Any) -> None:
     assert list(multi.run()) == []
 
 
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Have something done just before C is asked to add a handle, and just when it has."""
+    add: Any = libcurl.multi._add
+
+    def install(
+        before: Callable[[], object] = lambda: None, after: Callable[[], object] = lambda: None
+    ) -> None:
+        def added(*handles: Any) -> Any:
+            before()
+            code = add(*handles)
+            after()
+            return code
+
+        monkeypatch.setattr("libcurl.multi._add", added)
+
+    return install
+
+
+def in_a_thread(function: Callable[[], object]) -> None:
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()
+
+
+def test_a_handle_can_be_driven_elsewhere_as_soon_as_it_is_added(
+    multi: Multi, meanwhile: Any, http: Any
+) -> None:
+    easy = Easy(url=http.url)
+    easy.fetch()
+    found: Results = []
+    meanwhile(after=lambda: in_a_thread(lambda: found.extend(multi.run())))
+    multi.add(easy)
+    assert found == [(easy, None)]
+    assert easy not in multi
+    assert not multi.get_handles()
+    assert easy.body == b"hello"
+
+
+def test_a_handle_that_is_removed_elsewhere_while_it_is_added_is_not_in_the_multi(
+    multi: Multi, meanwhile: Any, http: Any
+) -> None:
+    easy = Easy(url=http.url)
+    easy.fetch()
+    meanwhile(before=lambda: in_a_thread(lambda: multi.remove(easy)))
+    multi.add(easy)
+    assert easy not in multi
+    assert list(multi.run()) == []
+    assert easy.fetch() == b"hello"
+
+
+def test_run_does_not_wait_for_what_another_thread_is_adding(
+    multi: Multi, meanwhile: Any, http: Any
+) -> None:
+    easy = Easy(url=http.url)
+    easy.fetch()
+    found: list[Results] = []
+    meanwhile(before=lambda: in_a_thread(lambda: found.append(list(multi.run()))))
+    multi.add(easy)
+    assert found == [[]]
+    assert list(multi.run()) == [(easy, None)]
+
+
+@pytest.mark.parametrize("why", ["closed", "busy", "elsewhere"])
+def test_a_handle_that_could_not_be_added_is_not_in_the_multi(
+    why: str, multi: Multi, meanwhile: Any, http: Any
+) -> None:
+    easy = Easy(url=http.url)
+    easy.fetch()
+    with Multi() as other:
+        if why == "closed":
+            meanwhile(before=easy.close)
+        elif why == "elsewhere":
+            other.add(easy)
+            easy._multi = None  # as another thread has seen it just before
+        else:
+            multi._handle.inside.thread = multi._handle  # some thread
+        with pytest.raises((ValueError, MultiError, RuntimeError)):
+            multi.add(easy)
+        multi._handle.inside.thread = libcurl.raw.ffi.NULL
+        assert easy not in multi
+        assert not multi.get_handles()
+        assert list(multi.run()) == []
+
+
 def test_a_run_that_is_left_early_loses_no_result(multi: Multi, http: Any) -> None:
     easies = {Easy(url=http.url) for _ in range(20)}
     for easy in easies:
