@@ -97,14 +97,15 @@ class Engine(Settings):
 
         Handles that have done nothing yet, of which there may be thousands, need not pay for it.
         """
+        end = None
         self._enter()
         try:
             self._id = self._handle.id
             end = ffi.gc(self._handle, lib.easy_end)
             self._end = self._end or end
-            if self._end is not end:  # a signal handler was here first
-                ffi.gc(end, None)
         finally:
+            if end is not None and self._end is not end:  # a signal handler was here first, or now
+                ffi.gc(end, None)
             lib.easy_leave(self._handle)
 
     def _register(self) -> None:
