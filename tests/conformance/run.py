@@ -76,12 +76,20 @@ def excused(tests: Iterable[str], libcurl_version: tuple[int, ...]) -> dict[str,
     for line in (HERE / "excused.txt").read_text().splitlines():
         if line and not line.startswith("#"):
             name, where, reason = line.split(maxsplit=2)
-            if where != sys.implementation.name and not _is_within(libcurl_version, where):
+            if not _is_here(where, libcurl_version):
                 continue
             for test in tests:
                 if test == name or (name[-1] == "*" and test.startswith(name[:-1])):
                     found[test] = reason
     return found
+
+
+def _is_here(where: str, libcurl_version: tuple[int, ...]) -> bool:
+    python, _, newest = where.partition("-")
+    if not python.isalpha():
+        return _is_within(libcurl_version, where)
+    newest_too = not newest or sys.version_info[:2] <= _numbers(newest)
+    return python == sys.implementation.name and newest_too
 
 
 def _is_within(version: tuple[int, ...], versions: str) -> bool:

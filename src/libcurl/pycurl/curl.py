@@ -13,7 +13,6 @@ from libcurl.pycurl.common import CurlAttributes, attributes_of, error, no_dict,
 from libcurl.pycurl.connection import ConnectionMethods
 from libcurl.pycurl.converters import WRAPPERS, answer
 from libcurl.pycurl.infos import InfoMethods
-from libcurl.pycurl.names import OWNED
 from libcurl.pycurl.transfers import TransferMethods
 from libcurl.pycurl.version import VERSION
 from libcurl.pycurl.websocket import WebSocketMethods
@@ -48,10 +47,6 @@ _end = lib.easy_close
 _idle = lib.easy_idle
 _end_all = lib.easy_end
 _owned = ffi.gc
-# Slots of the engine's, set without the detour of a class that has a __delattr__.
-_hold = Settings.__dict__["_handle"].__set__
-_hold_end = Settings.__dict__["_end"].__set__
-_set_cache = Engine.__dict__["_cache"].__set__
 
 # Options that setopt takes the short way, once they have been set the long way: strings, lists, callables.
 _texts: dict[int, Option] = {}
@@ -118,7 +113,6 @@ class Curl(
     __dict__ = no_dict
 
     _agent = _AGENT
-    _constants = OWNED["Curl"]
     _kind = "Curl"
     _special = {  # noqa: RUF012, read only
         **SETTERS,
@@ -177,7 +171,7 @@ class Curl(
 
     @_settings.setter
     def _settings(self, values: dict[Option, Any]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        _hold_values(self, values)
+        self._values = values
 
     @property
     def _multi(self) -> Any:
@@ -187,7 +181,7 @@ class Curl(
 
     @_multi.setter
     def _multi(self, multi: Any) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        _set_joined(self, None if multi is None else ref(multi))
+        self._joined = None if multi is None else ref(multi)
 
     @property
     def _id(self) -> int:  # type: ignore[override]
@@ -200,11 +194,10 @@ class Curl(
             if _init(handle, _AGENT):
                 initialize()
                 raise error("initializing curl failed")
-        _hold(self, handle)
-        _hold_end(self, _owned(handle, _end_all))
-        _hold_values(self, {})
-        _set_joined(self, None)
-        _set_cache(self, None)
+        self._handle = handle
+        self._end = _owned(handle, _end_all)
+        self._values = {}
+        self._joined = self._cache = None
 
     def _register(self) -> None:
         if not self._busy:
@@ -629,8 +622,6 @@ def _no_certificate(ssl_ctx: int) -> int:
     return lib.CURLE_FAILED_INIT  # type: ignore[no-any-return]
 
 
-_set_joined = Curl.__dict__["_joined"].__set__
-_hold_values = Curl.__dict__["_values"].__set__
 _drop = {name: Curl.__dict__[name].__delete__ for name in SLOTS}
 
 #: Attributes that are not the user's.

@@ -35,7 +35,6 @@ _NO_NUMBER = lib.NO_NUMBER
 _REFUSED = _NO_NUMBER >> 1  # below that is NO_NUMBER and a code
 _take_in = lib.multi_take_in
 _added = lib.multi_added
-_set_joined = Curl.__dict__["_joined"].__set__
 _unpack = ffi.unpack
 _let_go = lib.multi_let_go
 _finished = lib.multi_finished
@@ -52,7 +51,6 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
     __module__ = "pycurl"
     __dict__ = no_dict
 
-    _constants = OWNED["CurlMulti"]
     _kind = "CurlMulti"
 
     _close_handles: bool
@@ -270,7 +268,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
             curl._register()
         if curl._cache is not None:
             self._moved_in(curl)
-        _set_joined(curl, ref(self))
+        curl._joined = ref(self)
         _added(self._handle)
         if found < 0 or interruptions:
             self._after(0)
@@ -310,7 +308,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
                     "curl_multi_remove_handle() failed due to internal errors",
                 )
         self._easies.pop(curl._handle.id, None)
-        _set_joined(curl, None)
+        curl._joined = None
         if found < 0 or interruptions or self._cache.released:
             self._after(0)
 

@@ -33,7 +33,6 @@ class CurlShare(CurlShareAttributes, ShareEngine):
     __module__ = "pycurl"
     __dict__ = no_dict
 
-    _constants = OWNED["CurlShare"]
     _kind = "CurlShare"
 
     _detach_on_close: bool
