@@ -40,6 +40,47 @@ def test_a_duplicate_has_the_numbers_and_forgets_none(curl: Any, http: Any) -> N
     assert [request.method for request in http.requests] == ["HEAD"]
 
 
+@pytest.mark.parametrize("way", ["unset", "duplicate", "duplicate of one closed"])
+def test_texts_lists_and_objects_are_set_again_too(curl: Any, http: Any, way: str) -> None:
+    for _ in range(2):  # the long way, and the short one
+        curl.setopt(pycurl.USERAGENT, "agent")
+        curl.setopt(pycurl.REFERER, b"http://before/")
+        curl.setopt(pycurl.REFERER, "http://after/")
+        curl.setopt(pycurl.COOKIE, "a=b")
+        curl.setopt(pycurl.COOKIE, None)
+        curl.setopt(pycurl.HTTPHEADER, ["One: 1", "Two: 2", "Three;"])
+        curl.setopt(pycurl.POSTFIELDS, "body")
+        curl.setopt(pycurl.CUSTOMREQUEST, "PATCH")
+    twin = curl if way == "unset" else curl.duphandle()
+    if way == "duplicate of one closed":
+        curl.close()
+    for _ in range(2):
+        twin.setopt(pycurl.TIMEOUT, 5)
+        twin.unsetopt(pycurl.TIMEOUT)  # sets all others again
+    twin.perform_rb()
+    twin.close()
+    (request,) = http.requests
+    headers = dict(request.headers)
+    wanted = {
+        "User-Agent": "agent",
+        "Referer": "http://after/",
+        "One": "1",
+        "Two": "2",
+        "Three": "",
+    }
+    assert {name: headers.get(name) for name in wanted} == wanted
+    assert (request.method, request.body, "Cookie" in headers) == ("PATCH", b"body", False)
+
+
+def test_an_empty_list_and_one_of_an_empty_string(curl: Any, http: Any) -> None:
+    for value in (["A: b"], [""], []):
+        curl.setopt(pycurl.HTTPHEADER, value)
+    curl.setopt(pycurl.TIMEOUT, 5)
+    curl.unsetopt(pycurl.TIMEOUT)
+    curl.perform_rb()
+    assert "A" not in dict(http.requests[0].headers)
+
+
 @pytest.mark.parametrize("order", ["POST HTTPGET", "HTTPGET POST", "POST NOBODY HTTPGET"])
 def test_the_last_method_counts_when_all_are_set_again(curl: Any, http: Any, order: str) -> None:
     curl.setopt(pycurl.POSTFIELDS, b"a=b")

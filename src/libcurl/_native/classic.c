@@ -4,9 +4,6 @@
  * the number; or NO_NUMBER and libcurl's code or a refusal. */
 #include "internal.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 /* A classic multi is not used in callbacks of its own. */
 static int idle(multi *m)
 {
@@ -34,85 +31,6 @@ int easy_call_back(easy *e, int option, int gathers)
   if(!code && option == CURLOPT_WRITEFUNCTION)
     e->gathers = gathers != 0;
   return code;
-}
-
-void notes_free(easy *e)
-{
-  free(e->notes);
-  e->notes = NULL;
-  e->note_count = 0;
-}
-
-/* Room for one more, made for sixteen at a time. Answers 0 when out of memory. */
-static int notes_grow(easy *e)
-{
-  int64_t *larger;
-
-  if(e->notes && e->note_count % 16)
-    return 1;
-  larger = realloc(e->notes, 2 * ((size_t)e->note_count + 16) * sizeof(*larger));
-  if(larger)
-    e->notes = larger;
-  return larger != NULL;
-}
-
-/* The last one set stands last: some options mean the same to libcurl, or choose the method of a request. */
-static void note(easy *e, int option, int64_t value)
-{
-  int64_t *at = e->notes, *end = at + 2 * e->note_count;
-
-  while(at < end && *at != option)
-    at += 2;
-  if(at < end) {
-    memmove(at, at + 2, (size_t)(end - at - 2) * sizeof(*at));
-    end -= 2;
-  }
-  else
-    e->note_count++;
-  end[0] = option;
-  end[1] = value;
-}
-
-/* easy_set_number, and a note of it. Only of options that take nothing but numbers. */
-int easy_note_number(easy *e, int option, int64_t value)
-{
-  int code;
-
-  if(option == CURLOPT_POSTFIELDSIZE || option == CURLOPT_POSTFIELDSIZE_LARGE ||
-     (option >= CURLOPTTYPE_OBJECTPOINT && option / 10000 != CURLOPTTYPE_OFF_T / 10000))
-    return CURLE_UNKNOWN_OPTION;
-  code = easy_enter(e);
-  if(code)
-    return code;
-  code = notes_grow(e) ? easy_set_number(e, option, value) : CURLE_OUT_OF_MEMORY;
-  if(!code)
-    note(e, option, value);
-  easy_leave(e);
-  return code;
-}
-
-/* easy_set_list, unless there are more or less than `count` strings, which have a NUL inside then. */
-int easy_set_strings(easy *e, int option, const char *items, size_t size, int count)
-{
-  const char *end = items + size;
-
-  for(const char *at = items; at < end; at += strlen(at) + 1)
-    count--;
-  return count ? CURLE_BAD_FUNCTION_ARGUMENT : easy_set_list(e, option, items, size);
-}
-
-/* Python learns of them; how many there were. */
-int easy_notes(easy *e, int64_t *pairs, int room)
-{
-  int count = 0;
-
-  if(!guard_enter(&e->inside)) {
-    count = e->note_count < room ? e->note_count : room;
-    memcpy(pairs, e->notes, 2 * (size_t)count * sizeof(*pairs));
-    e->note_count = 0;
-    guard_leave(&e->inside);
-  }
-  return count;
 }
 
 /* multi_admit and multi_remove: the easy's id. */

@@ -137,8 +137,9 @@ int easy_duplicate(easy *original, easy *e)
     e->maxconnects = original->maxconnects;
     e->buffers = original->buffers;
     e->kept = kept_copy(original->kept, e->curl);
-    code = original->files && original->files->log &&
-           easy_set_stderr(e, fileno(original->files->log));
+    code = (original->files && original->files->log &&
+            easy_set_stderr(e, fileno(original->files->log))) ||
+           !notes_copy(original, e);
     if(code)
       easy_end(e);
   }
@@ -271,7 +272,7 @@ int easy_reset_now(easy *e)
 
   curl_easy_setopt(e->curl, CURLOPT_RESOLVE, NULL);
   curl_easy_reset(e->curl);
-  e->note_count = 0;
+  notes_forget(e);
   kept_free(e->kept);
   e->kept = NULL;
   sink_close(e);

@@ -75,8 +75,10 @@ void kept_free(struct kept *);
 void kept_purge(struct kept **);
 struct kept *kept_copy(const struct kept *, CURL *);
 
-/* classic.c */
+/* notes.c */
+void notes_forget(easy *);
 void notes_free(easy *);
+int notes_copy(const easy *from, easy *to);
 
 /* callbacks.c */
 CURLcode collect_instead(easy *);

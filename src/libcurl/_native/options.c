@@ -169,6 +169,16 @@ int easy_set_list(easy *e, int option, const char *items, size_t size)
   return code;
 }
 
+/* What a list option points to: NULL for an empty list, or none. Its strings are there while the easy is entered. */
+struct curl_slist *easy_list(easy *e, int option)
+{
+  const struct kept *kept = e->kept;
+
+  while(kept && (int)kept->option != option)
+    kept = kept->next;
+  return kept ? kept->list : NULL;
+}
+
 /* libcurl's chatter goes to a FILE on a duplicate of `fd`; -1 gives it stderr again. */
 int easy_set_stderr(easy *e, int fd)
 {

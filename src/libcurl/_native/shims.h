@@ -84,6 +84,13 @@ typedef struct share share;
 /* What easy_set_many adds to the code of an option that failed, for each that was set before it. */
 enum { SET_BEFORE = 1 << 16 };
 
+/* An option that is set, and its value where that is a number or a text. */
+typedef struct note {
+  int64_t number;
+  char *text;
+  int option;
+} note;
+
 /* A CURL and everything that libcurl may point to on its behalf: it lives until curl_easy_cleanup
  * has returned. Callbacks get its address from libcurl and pass its id on to Python. */
 typedef struct easy {
@@ -97,7 +104,7 @@ typedef struct easy {
   struct plan *plan; /* what easy_set_again sets */
   char *error;       /* CURLOPT_ERRORBUFFER, made by the first transfer */
   struct verdicts *verdicts; /* addresses that need not be asked about, NULL for none */
-  int64_t *notes;    /* pairs of an option and the number it was set to, which Python has yet to learn of */
+  note *notes;       /* of a classic handle: what is set (notes.c) */
   struct kept *kept; /* one per list option, and what a transfer may be using still */
   uintptr_t closer;  /* the closer cell under which sockets are booked, 0 for none */
   char *first;       /* FIRST_ROOM bytes that small bodies are fetched into: they stay where they are */
@@ -197,8 +204,15 @@ int easy_set_text(easy *, int option, const char *);
 int easy_set_pointer(easy *, int option, void *);
 int easy_set_blob(easy *, int option, void *data, size_t size);
 int easy_set_list(easy *, int option, const char *items, size_t size);
+struct curl_slist *easy_list(easy *, int option);
 int easy_set_stderr(easy *, int fd);
 int easy_set_many(easy *, const int64_t *settings, int count, const char *texts);
+
+/* notes.c */
+int easy_note_number(easy *, int option, int64_t);
+int easy_note_text(easy *, int option, const char *text, size_t size);
+int easy_note_list(easy *, int option, const char *items, size_t size, int count);
+int easy_note(easy *, int option, int present);
 
 /* plan.c */
 int easy_plan(easy *, const int64_t *settings, int count, const char *texts, size_t size);
@@ -248,9 +262,6 @@ enum { TIME_PASSED = 2147483647 };
 #define NO_NUMBER -4611686018427387904
 int multi_in_use(multi *);
 int easy_call_back(easy *, int option, int gathers);
-int easy_note_number(easy *, int option, int64_t);
-int easy_set_strings(easy *, int option, const char *items, size_t size, int count);
-int easy_notes(easy *, int64_t *pairs, int room);
 int64_t multi_take_in(multi *, easy *);
 int64_t multi_let_go(multi *, easy *);
 int64_t multi_finished(multi *);

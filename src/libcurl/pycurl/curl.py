@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 _AGENT = ffi.new("char[]", VERSION.encode())
 
 _note_number = lib.easy_note_number
-_notes = lib.easy_notes
-_set_text = lib.easy_set_text
-_set_strings = lib.easy_set_strings
+_note_text = lib.easy_note_text
+_note_list = lib.easy_note_list
+_note = lib.easy_note
 _NULL = ffi.NULL
 _call_back = lib.easy_call_back
 _enter = lib.easy_enter
@@ -49,8 +49,8 @@ _end_all = lib.easy_end
 _owned = ffi.gc
 
 # Options that setopt takes the short way, once they have been set the long way: strings, lists, callables.
-_texts: dict[int, Option] = {}
-_lists: dict[int, Option] = {}
+_texts: set[int] = set()
+_lists: set[int] = set()
 _functions: dict[int, tuple[Option, str | None, Any, Any]] = {}
 
 _FILES = {
@@ -59,6 +59,8 @@ _FILES = {
     lib.CURLOPT_HEADERDATA: ("write", lib.CURLOPT_HEADERFUNCTION),
 }
 _VIEWS = (lib.CURLOPT_WRITEFUNCTION, lib.CURLOPT_HEADERFUNCTION)
+#: Kinds of options whose values C notes.
+_NOTED = (NUMBER, TEXT, LIST)
 _OBJECTS = ("share", "mimepost", "curlu", "private", "stderr", "stream_depends", "stream_depends_e")
 _DEPRECATED = {
     **dict.fromkeys(
@@ -108,7 +110,7 @@ class Curl(
 ):
     """A transfer, as pycurl has it."""
 
-    __slots__ = (*SLOTS, "_joined", "_values")
+    __slots__ = (*SLOTS, "_joined")
     __module__ = "pycurl"
     __dict__ = no_dict
 
@@ -131,8 +133,8 @@ class Curl(
     _message = ""
     #: Whether it is registered: there is more to close than the handle itself.
     _busy = False
-    #: What is set, but for what C has noted.
-    _values: dict[Option, Any]
+    #: What is set, where C can do no more than note that it is.
+    _values: dict[Option, Any] | None = None
     #: A weak reference to its multi.
     _joined: Any
 
@@ -158,20 +160,53 @@ class Curl(
 
     @property
     def _settings(self) -> dict[Option, Any]:
-        """What is set, with what C has noted since the last time."""
-        values: dict[Option, Any] = self._values
-        room = self._handle.note_count
-        if room:
-            pairs = _new("int64_t[]", 2 * room)
-            for at in range(_notes(self._handle, pairs, room)):
-                option = by_number[pairs[2 * at]]
-                values.pop(option, None)
-                values[option] = pairs[2 * at + 1]
-        return values
+        """What is set, as C has noted it (`_native/notes.c`)."""
+        handle = self._handle
+        settings: dict[Option, Any] = {}
+        if handle.note_count:
+            self._look_inside()
+            try:
+                for note in handle.notes[0 : handle.note_count]:
+                    option = by_number[note.option]
+                    settings[option] = self._noted(option, note)
+            finally:
+                _leave(handle)
+        return settings
 
     @_settings.setter
-    def _settings(self, values: dict[Option, Any]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        self._values = values
+    def _settings(self, settings: dict[Option, Any]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """C's notes come and go with the options; these are a duplicate's, or none."""
+        self._values = {
+            option: settings[option] for option in settings if option.kind not in _NOTED
+        }
+
+    def _noted(self, option: Option, note: Any) -> Any:
+        if option.kind == NUMBER:
+            return note.number
+        if option.kind == TEXT:
+            return ffi.string(note.text)
+        if option.kind != LIST:
+            return self._values and self._values.get(option)
+        items = []
+        item = lib.easy_list(self._handle, option.id)
+        while item:
+            items.append(ffi.string(item.data))
+            item = item.next
+        return items
+
+    def _remember(self, option: Option, value: Any) -> None:
+        if option.kind not in _NOTED:
+            if self._values is None:
+                self._values = {}
+            self._values[option] = value
+        code = _note(self._handle, option.id, True)
+        if code:
+            raise self._option_error(code, option, value)
+
+    def _unremember(self, option: Option) -> None:
+        _note(self._handle, option.id, False)
+        if self._values:
+            self._values.pop(option, None)
 
     @property
     def _multi(self) -> Any:
@@ -196,7 +231,6 @@ class Curl(
                 raise error("initializing curl failed")
         self._handle = handle
         self._end = _owned(handle, _end_all)
-        self._values = {}
         self._joined = self._cache = None
 
     def _register(self) -> None:
@@ -226,8 +260,8 @@ class Curl(
                 raise refused(code, "curl", "close")
             if self._kept is not None:
                 self._kept = None
-            if self._values:
-                self._values.clear()
+            if self._values is not None:
+                self._values = None
             return
         code = handle.curl and _idle(handle)
         if code and code != lib.HANDLE_FORKED:
@@ -277,7 +311,8 @@ class Curl(
         if self._busy or self._kept is not None or _reset(self._handle):
             self._check("reset")
             self._reset()
-        self._values.clear()
+        if self._values is not None:
+            self._values = None
 
     def _let_go(self) -> None:
         if self._callbacks:
@@ -300,6 +335,12 @@ class Curl(
 
     def _enter(self) -> None:
         code = lib.easy_enter(self._handle)
+        if code:
+            self._refuse(code, "setopt")
+
+    def _look_inside(self) -> None:
+        """As `_enter`, but also while it performs."""
+        code = lib.easy_enter_again(self._handle)
         if code:
             self._refuse(code, "setopt")
 
@@ -355,26 +396,26 @@ class Curl(
             kind = type(value)
             if use_memoryview is not None:
                 pass
+            elif kind is str:
+                if option in _texts:
+                    data = value.encode()
+                    if not _note_text(self._handle, option, data, len(data)):
+                        return
             elif kind is int or kind is bool:
                 if not _note_number(self._handle, option, value):
                     return
-            elif kind is str or kind is bytes:
-                known = _texts[option]
-                data = value if kind is bytes else value.encode()
-                if 0 not in data and not _set_text(self._handle, option, data):
-                    self._values.pop(known, None)  # the last one set stands last
-                    self._values[known] = data
-                    return
             elif kind is list:
-                known = _lists[option]
-                data = ("\0".join(value) + "\0").encode("ascii")
-                if not _set_strings(self._handle, option, data, len(data), len(value)):
-                    self._values[known] = [*value]
+                if option in _lists:
+                    text = "\0".join(value)
+                    if text.isascii():
+                        data = text.encode()
+                        if not _note_list(self._handle, option, data, len(data), len(value)):
+                            return
+            elif kind is bytes:
+                if option in _texts and not _note_text(self._handle, option, value, len(value)):
                     return
             elif value is None:
-                known = _texts[option]
-                if not _set_text(self._handle, option, _NULL):
-                    self._values.pop(known, None)
+                if option in _texts and not _note_text(self._handle, option, _NULL, 0):
                     return
             elif self._call_back(_functions[option], value):
                 return
@@ -449,6 +490,24 @@ class Curl(
         else:
             raise TypeError("invalid arguments to setopt")
 
+    def _set(self, option: Option, value: Any) -> None:
+        kind = option.kind
+        if kind not in _NOTED or value is None:
+            super()._set(option, value)
+            return
+        handle = self._handle
+        if kind == NUMBER:
+            code = _note_number(handle, option.id, option.number(value))
+        elif kind == TEXT:
+            text = option.text(value)
+            code = _note_text(handle, option.id, text, len(text))
+        else:
+            texts = option.texts(value)
+            items = b"\0".join(texts)
+            code = _note_list(handle, option.id, items, len(items), len(texts))
+        if code:
+            raise self._option_error(code, option, value)
+
     def _option(self, method: str, number: int) -> Option:
         self._check(method)
         try:
@@ -485,8 +544,8 @@ class Curl(
         if b"\0" in data:
             raise ValueError("embedded null byte")
         self._set(option, data)
-        if name not in _DEPRECATED and not name.endswith("protocols_str"):  # a number says the same
-            _texts[option.id] = option
+        if name not in _DEPRECATED:
+            _texts.add(option.id)
 
     def _set_int(self, option: Option, value: int) -> None:
         if option.kind != NUMBER and not option.name.startswith("postfieldsize"):
@@ -511,7 +570,7 @@ class Curl(
                 )
         items = [item.encode("ascii") if isinstance(item, str) else item for item in value]
         self._set(option, items)
-        _lists[option.id] = option
+        _lists.add(option.id)
 
     def _set_function(
         self, option: Option, function: Callable[..., Any], use_memoryview: bool | None
@@ -565,8 +624,7 @@ class Curl(
             name, option = "mimepost", by_name["mimepost"]
         if option.id in _FILES:
             option = by_number[_FILES[option.id][1]]
-        if option.kind == TEXT and not _set_text(self._handle, option.id, ffi.NULL):
-            self._values.pop(option, None)
+        if option.kind == TEXT and not _note_text(self._handle, option.id, _NULL, 0):
             return
         super()._unset([option])
 
@@ -581,7 +639,7 @@ class Curl(
             raise TypeError(_CA_CERTS) from None
         if b"-----BEGIN " not in data:
             self._set_callback(by_name["ssl_ctx_function"], _no_certificate)
-            _set_text(self._handle, lib.CURLOPT_CAINFO, ffi.NULL)
+            lib.easy_set_text(self._handle, lib.CURLOPT_CAINFO, _NULL)
             return
         self._set(by_name["cainfo_blob"], data + b"\n" + self._default_certificates())
 

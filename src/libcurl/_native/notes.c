@@ -1,0 +1,152 @@
+/* What a classic handle is set to, for unset and duphandle, which set it again.
+ *
+ * The last one set stands last: some options mean the same to libcurl, or choose the method of a request.
+ * Numbers and texts are here, the strings of a list where libcurl has them, anything else is Python's: of
+ * that, and of a list, a note says no more than where it stands. */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void notes_forget(easy *e)
+{
+  while(e->note_count)
+    free(e->notes[--e->note_count].text);
+}
+
+void notes_free(easy *e)
+{
+  notes_forget(e);
+  free(e->notes);
+  e->notes = NULL;
+}
+
+/* Room for one more, made for eight at a time. Answers 0 when out of memory. */
+static int has_room(easy *e)
+{
+  note *larger;
+
+  if(e->notes && e->note_count % 8)
+    return 1;
+  larger = realloc(e->notes, ((size_t)e->note_count + 8) * sizeof(*larger));
+  if(larger)
+    e->notes = larger;
+  return larger != NULL;
+}
+
+static void forget(easy *e, int option)
+{
+  note *end = e->notes + e->note_count, *at = end;
+
+  while(at-- > e->notes)
+    if(at->option == option) {
+      free(at->text);
+      memmove(at, at + 1, (size_t)(end - at - 1) * sizeof(*at));
+      e->note_count--;
+      return;
+    }
+}
+
+/* There is room. */
+static void add(easy *e, int option, int64_t number, char *text)
+{
+  note *made;
+
+  forget(e, option);
+  made = &e->notes[e->note_count++];
+  made->option = option;
+  made->number = number;
+  made->text = text;
+}
+
+/* Answers 0 when out of memory. */
+int notes_copy(const easy *from, easy *to)
+{
+  const note *at = from->notes, *end = at + from->note_count;
+
+  for(; at < end; at++) {
+    char *text = at->text ? strdup(at->text) : NULL;
+
+    if((at->text && !text) || !has_room(to)) {
+      free(text);
+      return 0;
+    }
+    add(to, at->option, at->number, text);
+  }
+  return 1;
+}
+
+/* Set a number. Only of options that take nothing but numbers. */
+int easy_note_number(easy *e, int option, int64_t value)
+{
+  int code;
+
+  if(option == CURLOPT_POSTFIELDSIZE || option == CURLOPT_POSTFIELDSIZE_LARGE ||
+     (option >= CURLOPTTYPE_OBJECTPOINT && option / 10000 != CURLOPTTYPE_OFF_T / 10000))
+    return CURLE_UNKNOWN_OPTION;
+  code = easy_enter(e);
+  if(code)
+    return code;
+  code = has_room(e) ? easy_set_number(e, option, value) : CURLE_OUT_OF_MEMORY;
+  if(!code)
+    add(e, option, value, NULL);
+  easy_leave(e);
+  return code;
+}
+
+/* Set a text, unless there is a NUL inside; or unset it, which is NULL. */
+int easy_note_text(easy *e, int option, const char *text, size_t size)
+{
+  char *copy = NULL;
+  int code = text && memchr(text, 0, size) ? CURLE_BAD_FUNCTION_ARGUMENT : easy_enter(e);
+
+  if(code)
+    return code;
+  if(!has_room(e) || (text && !(copy = malloc(size + 1))))
+    code = CURLE_OUT_OF_MEMORY;
+  else
+    code = easy_set_text(e, option, text);
+  if(code)
+    free(copy);
+  else if(text)
+    add(e, option, 0, memcpy(copy, text, size + 1));
+  else
+    forget(e, option);
+  easy_leave(e);
+  return code;
+}
+
+/* Set a list of `count` strings with a NUL between them, unless they have others inside. */
+int easy_note_list(easy *e, int option, const char *items, size_t size, int count)
+{
+  const char *end = items + size + (count > 0);
+  int code;
+
+  for(const char *at = items; at < end; at += strlen(at) + 1)
+    count--;
+  code = count ? CURLE_BAD_FUNCTION_ARGUMENT : easy_enter(e);
+  if(code)
+    return code;
+  code = has_room(e) ? easy_set_list(e, option, items, (size_t)(end - items)) : CURLE_OUT_OF_MEMORY;
+  if(!code)
+    add(e, option, 0, NULL);
+  easy_leave(e);
+  return code;
+}
+
+/* Something else was set, or unset. */
+int easy_note(easy *e, int option, int present)
+{
+  int code = easy_enter_again(e);
+
+  if(code)
+    return code;
+  if(!present)
+    forget(e, option);
+  else if(has_room(e))
+    add(e, option, 0, NULL);
+  else
+    code = CURLE_OUT_OF_MEMORY;
+  easy_leave(e);
+  return code;
+}
