@@ -42,6 +42,8 @@ _enter = lib.easy_enter
 _leave = lib.easy_leave
 _reset = lib.easy_reset
 _new = ffi.new
+_EASY = ffi.typeof("easy *")
+_make = object.__new__
 _init = lib.easy_init
 _end = lib.easy_close
 _idle = lib.easy_idle
@@ -110,7 +112,7 @@ class Curl(
 ):
     """A transfer, as pycurl has it."""
 
-    __slots__ = (*SLOTS, "_joined")
+    __slots__ = SLOTS
     __module__ = "pycurl"
     __dict__ = no_dict
 
@@ -123,20 +125,22 @@ class Curl(
         "curlu": set_curlu,
     }
 
-    # Until it is set, an attribute is the class's: a handle that is made and closed sets hardly any.
-    # (What holds closers is not among them: it has to go before the handle does.)
-    _body = _exception = _kept = _lent = _memo = _share = _sockets = _view = None
-    _callbacks: tuple[Option, ...] = ()
+    # Nothing sets these, or hardly ever.
+    _memo = _sockets = None
     #: What a callback has raised that was only shown.
     _cause: BaseException | None = None
     #: What errstr() tells when the error buffer has been read.
     _message = ""
-    #: Whether it is registered: there is more to close than the handle itself.
-    _busy = False
+    #: Whether it is registered: there is more to close than the handle itself. None: that is closed.
+    _busy: bool | None
     #: What is set, where C can do no more than note that it is.
-    _values: dict[Option, Any] | None = None
+    _values: dict[Option, Any] | None
     #: A weak reference to its multi.
     _joined: Any
+    if not TYPE_CHECKING:  # in the slots of what are properties here
+        _busy = Engine.__dict__["_id"]
+        _values = Settings.__dict__["_settings"]
+        _joined = Engine.__dict__["_multi"]
 
     if TYPE_CHECKING:
 
@@ -146,8 +150,12 @@ class Curl(
         """Make a handle; a subclass takes arguments of its own."""
         if cls is Curl and (args or kwargs):
             raise TypeError("Curl() takes no arguments")
-        self = super().__new__(cls)
-        self._begin()
+        handle = _new(_EASY)
+        if _init(handle, _AGENT):
+            initialize()
+            raise error("initializing curl failed")
+        self = _make(cls)
+        self._begin(handle)
         return self
 
     @property
@@ -224,14 +232,12 @@ class Curl(
         return number
 
     def _begin(self, handle: Any = None) -> None:
-        if handle is None:
-            handle = _new("easy *")
-            if _init(handle, _AGENT):
-                initialize()
-                raise error("initializing curl failed")
         self._handle = handle
         self._end = _owned(handle, _end_all)
-        self._joined = self._cache = None
+        self._busy = False
+        self._callbacks = ()
+        self._body = self._cache = self._exception = self._joined = None
+        self._kept = self._lent = self._share = self._values = self._view = None
 
     def _register(self) -> None:
         if not self._busy:
@@ -262,6 +268,7 @@ class Curl(
                 self._kept = None
             if self._values is not None:
                 self._values = None
+            self._busy = None
             return
         code = handle.curl and _idle(handle)
         if code and code != lib.HANDLE_FORKED:
@@ -274,11 +281,12 @@ class Curl(
     def __del__(self) -> None:
         """Close it, at the latest now. Not while it performs."""
         try:
-            handle = self._handle
+            busy = self._busy
         except AttributeError:
             return  # a constructor that failed
-        if handle.curl:
-            if not self._busy:
+        handle = self._handle
+        if busy is not None and handle.curl:
+            if not busy:
                 code = _end(handle)
             else:
                 code = _idle(handle)
@@ -294,10 +302,10 @@ class Curl(
         if code:
             self._refuse(code, "duphandle")
         try:
-            handle = ffi.new("easy *")
+            handle = _new(_EASY)
             if lib.easy_duplicate(self._handle, handle):
                 raise MemoryError("curl_easy_duphandle failed")
-            twin = super().__new__(type(self))
+            twin = _make(type(self))
             twin._begin(handle)
             self._copy_to(twin)
         finally:
@@ -660,7 +668,7 @@ class Curl(
 
     def share(self) -> CurlShare | None:
         """The CurlShare that it uses, or None."""
-        return self._share  # pyright: ignore[reportReturnType]
+        return self._share  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
 
 
 def _warn(option: Option) -> None:
@@ -683,4 +691,4 @@ def _no_certificate(ssl_ctx: int) -> int:
 _drop = {name: Curl.__dict__[name].__delete__ for name in SLOTS}
 
 #: Attributes that are not the user's.
-_OWN = {*Engine.__slots__, *Settings.__slots__, "_busy", "_cause", "_message"}
+_OWN = {"_cause", "_message"}
