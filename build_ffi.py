@@ -132,7 +132,7 @@ def ffi_builder() -> FFI:
     for header in ("cffi.h", "cdef.h", "shims.h"):
         ffi.cdef((native / header).read_text())
     ffi.cdef(f'extern "Python+C" {{\n{(native / "callbacks.h").read_text()}\n}}')
-    ffi.set_source("libcurl._native", '#include "native.h"')
+    ffi.set_source("libcurl._native", '#include "native.h"\n#include "brief.h"')
     return ffi
 
 

@@ -432,6 +432,7 @@ def test_reloading_cookies_leaves_other_threads_alone(tmp_path: Path) -> None:
         jar.write_text("# Netscape HTTP Cookie File\n")
 
     curl = pycurl.Curl()
+    curl.setopt(pycurl.COOKIELIST, "ALL")  # from the second time on, some options go a short way
     thread = threading.Thread(target=writer)
     thread.start()
     curl.setopt(pycurl.COOKIEFILE, str(jar))

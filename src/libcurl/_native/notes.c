@@ -116,6 +116,13 @@ int easy_note_text(easy *e, int option, const char *text, size_t size)
   return code;
 }
 
+/* The same for any text, which may be the name of a file that libcurl reads or a request for a lock: the GIL
+ * is not held (brief.h). */
+int easy_note_any_text(easy *e, int option, const char *text, size_t size)
+{
+  return easy_note_text(e, option, text, size);
+}
+
 /* Set a list of `count` strings with a NUL between them, unless they have others inside. */
 int easy_note_list(easy *e, int option, const char *items, size_t size, int count)
 {

@@ -211,6 +211,7 @@ int easy_set_many(easy *, const int64_t *settings, int count, const char *texts)
 /* notes.c */
 int easy_note_number(easy *, int option, int64_t);
 int easy_note_text(easy *, int option, const char *text, size_t size);
+int easy_note_any_text(easy *, int option, const char *text, size_t size);
 int easy_note_list(easy *, int option, const char *items, size_t size, int count);
 int easy_note(easy *, int option, int present);
 

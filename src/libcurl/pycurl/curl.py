@@ -63,6 +63,8 @@ _FILES = {
 _VIEWS = (lib.CURLOPT_WRITEFUNCTION, lib.CURLOPT_HEADERFUNCTION)
 #: Kinds of options whose values C notes.
 _NOTED = (NUMBER, TEXT, LIST)
+# Texts that have libcurl do something at once: read a file, wait for a lock.
+_ACTIONS = ("altsvc", "cookiefile", "cookiejar", "cookielist", "hsts", "sslengine")
 _OBJECTS = ("share", "mimepost", "curlu", "private", "stderr", "stream_depends", "stream_depends_e")
 _DEPRECATED = {
     **dict.fromkeys(
@@ -508,7 +510,7 @@ class Curl(
             code = _note_number(handle, option.id, option.number(value))
         elif kind == TEXT:
             text = option.text(value)
-            code = _note_text(handle, option.id, text, len(text))
+            code = lib.easy_note_any_text(handle, option.id, text, len(text))
         else:
             texts = option.texts(value)
             items = b"\0".join(texts)
@@ -552,7 +554,7 @@ class Curl(
         if b"\0" in data:
             raise ValueError("embedded null byte")
         self._set(option, data)
-        if name not in _DEPRECATED:
+        if name not in _DEPRECATED and name not in _ACTIONS:
             _texts.add(option.id)
 
     def _set_int(self, option: Option, value: int) -> None:
