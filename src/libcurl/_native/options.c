@@ -131,30 +131,47 @@ int easy_set_blob(easy *e, int option, void *data, size_t size)
   return code;
 }
 
+static struct kept *kept_for(const easy *e, CURLoption option)
+{
+  struct kept *kept = e->kept;
+
+  while(kept && kept->option != option)
+    kept = kept->next;
+  return kept;
+}
+
 /* `items` are NUL-terminated strings one after the other, `size` bytes in all. */
 static CURLcode set_list(easy *e, CURLoption option, const char *items, size_t size)
 {
-  struct kept *kept = calloc(1, sizeof(*kept)), *replaced;
+  int idle = !e->performing && !e->joined;
+  struct kept *old = kept_for(e, option), *kept = old && idle ? old : calloc(1, sizeof(*kept));
+  struct curl_slist *list = NULL;
   const char *end = items + size;
   CURLcode code = CURLE_OUT_OF_MEMORY;
 
   for(; kept && items < end; items += strlen(items) + 1)
-    if(!list_append(&kept->list, items))
+    if(!list_append(&list, items))
       break;
   if(kept && items == end)
-    code = curl_easy_setopt(e->curl, option, kept->list);
+    code = curl_easy_setopt(e->curl, option, list);
   if(code) {
-    kept_free(kept);
+    curl_slist_free_all(list);
+    if(kept != old)
+      free(kept);
     return code;
   }
-  for(replaced = e->kept; replaced; replaced = replaced->next)
-    if(replaced->option == option)
-      replaced->option = 0;
-  if(!e->performing && !e->joined)
+  if(kept == old)
+    curl_slist_free_all(old->list);
+  else {
+    if(old)
+      old->option = 0;
+    kept->option = option;
+    kept->next = e->kept;
+    e->kept = kept;
+  }
+  kept->list = list;
+  if(idle)
     kept_purge(&e->kept);
-  kept->option = option;
-  kept->next = e->kept;
-  e->kept = kept;
   return code;
 }
 
@@ -169,13 +186,11 @@ int easy_set_list(easy *e, int option, const char *items, size_t size)
   return code;
 }
 
-/* What a list option points to: NULL for an empty list, or none. Its strings are there while the easy is entered. */
+/* What a list option points to, for those who have entered: NULL for an empty list, or none. */
 struct curl_slist *easy_list(easy *e, int option)
 {
-  const struct kept *kept = e->kept;
+  const struct kept *kept = kept_for(e, (CURLoption)option);
 
-  while(kept && (int)kept->option != option)
-    kept = kept->next;
   return kept ? kept->list : NULL;
 }
 
