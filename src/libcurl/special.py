@@ -165,15 +165,16 @@ def set_postfieldsize(handle: Engine, option: Option, value: Any) -> None:
     """POSTFIELDSIZE must not reach behind the bytes that libcurl points to."""
     _refuse_in_transfer(handle, option)
     number = -1 if value is None else option.number(value)
-    kept = (handle._kept or {}).get(_POSTFIELDS)
-    if kept is not None:
-        if number > len(kept):
+    data = handle._settings.get(by_name["postfields"])
+    if data is not None:
+        size = len(memory(data))
+        if number > size:
             raise ValueError(
-                f"CURLOPT_{option.name.upper()}: {number} is more than the {len(kept)} bytes of "
+                f"CURLOPT_{option.name.upper()}: {number} is more than the {size} bytes of "
                 "CURLOPT_POSTFIELDS"
             )
         if number < 0:
-            number = len(kept)
+            number = size
     code = lib.easy_set_number(handle._handle, option.id, number)
     if code:
         raise handle._option_error(code, option, value)

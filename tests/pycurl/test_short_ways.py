@@ -94,6 +94,35 @@ def test_the_last_method_counts_when_all_are_set_again(curl: Any, http: Any, ord
     assert first == second == order.split()[-1].removeprefix("HTTP")
 
 
+def test_posted_bytes_of_any_size(curl: Any, http: Any) -> None:
+    bodies = [b"", b"a\0b", b"x" * 16384, b"y" * 16385, b"short", bytearray(b"long"), b"end\0"]
+    for body in bodies:
+        curl.setopt(pycurl.POSTFIELDS, body)
+        for size in (len(body) + 1, -1):
+            if size > 0:
+                with pytest.raises(ValueError, match=f"{size} is more than the {len(body)} bytes"):
+                    curl.setopt(pycurl.POSTFIELDSIZE, size)
+            else:
+                curl.setopt(pycurl.POSTFIELDSIZE, size)
+        curl.perform_rb()
+        twin = curl.duphandle()
+        twin.setopt(pycurl.TIMEOUT, 5)
+        twin.unsetopt(pycurl.TIMEOUT)  # sets all others again
+        twin.perform_rb()
+        twin.close()
+    curl.unsetopt(pycurl.POSTFIELDS)
+    curl.perform_rb()
+    assert http.requests[-1].method == "GET"
+    assert [request.body for request in http.requests[:-1]] == [b for b in bodies for _ in range(2)]
+
+
+def test_text_to_be_posted_is_ascii(curl: Any) -> None:
+    for _ in range(2):
+        with pytest.raises(UnicodeEncodeError):
+            curl.setopt(pycurl.POSTFIELDS, "caf\u00e9")
+        curl.setopt(pycurl.POSTFIELDS, "coffee")
+
+
 def test_a_reset_forgets_the_numbers(curl: Any, http: Any) -> None:
     curl.setopt(pycurl.NOBODY, 1)
     curl.reset()

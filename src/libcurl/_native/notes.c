@@ -47,6 +47,13 @@ static void forget(easy *e, int option)
     }
 }
 
+static char *copied(const char *text, size_t size)
+{
+  char *copy = malloc(size + 1);
+
+  return copy ? memcpy(copy, text, size + 1) : NULL;
+}
+
 /* There is room. */
 static void add(easy *e, int option, int64_t number, char *text)
 {
@@ -65,7 +72,7 @@ int notes_copy(const easy *from, easy *to)
   const note *at = from->notes, *end = at + from->note_count;
 
   for(; at < end; at++) {
-    char *text = at->text ? strdup(at->text) : NULL;
+    char *text = at->text ? copied(at->text, (size_t)at->number) : NULL;
 
     if((at->text && !text) || !has_room(to)) {
       free(text);
@@ -102,16 +109,40 @@ int easy_note_text(easy *e, int option, const char *text, size_t size)
 
   if(code)
     return code;
-  if(!has_room(e) || (text && !(copy = malloc(size + 1))))
+  if(!has_room(e) || (text && !(copy = copied(text, size))))
     code = CURLE_OUT_OF_MEMORY;
   else
     code = easy_set_text(e, option, text);
   if(code)
     free(copy);
   else if(text)
-    add(e, option, 0, memcpy(copy, text, size + 1));
+    add(e, option, (int64_t)size, copy);
   else
     forget(e, option);
+  easy_leave(e);
+  return code;
+}
+
+/* Set POSTFIELDS and their size, for which libcurl copies them. Not while it uses those that are set. */
+int easy_note_post(easy *e, const char *data, size_t size)
+{
+  char *copy = NULL;
+  int code = easy_enter(e);
+
+  if(code)
+    return code;
+  if(easy_amid(e))
+    code = HANDLE_DEFERRED;
+  else if(size > POST_COPIED || !has_room(e) || !(copy = copied(data, size)))
+    code = CURLE_OUT_OF_MEMORY;
+  else
+    code = easy_set_number(e, CURLOPT_POSTFIELDSIZE_LARGE, (int64_t)size);
+  if(!code)
+    code = curl_easy_setopt(e->curl, CURLOPT_COPYPOSTFIELDS, data);
+  if(code)
+    free(copy);
+  else
+    add(e, CURLOPT_POSTFIELDS, (int64_t)size, copy);
   easy_leave(e);
   return code;
 }

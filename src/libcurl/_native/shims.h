@@ -86,7 +86,7 @@ enum { SET_BEFORE = 1 << 16 };
 
 /* An option that is set, and its value where that is a number or a text. */
 typedef struct note {
-  int64_t number;
+  int64_t number; /* of a text, its size */
   char *text;
   int option;
 } note;
@@ -209,8 +209,10 @@ int easy_set_stderr(easy *, int fd);
 int easy_set_many(easy *, const int64_t *settings, int count, const char *texts);
 
 /* notes.c */
+enum { POST_COPIED = 16384 };
 int easy_note_number(easy *, int option, int64_t);
 int easy_note_text(easy *, int option, const char *text, size_t size);
+int easy_note_post(easy *, const char *data, size_t size);
 int easy_note_any_text(easy *, int option, const char *text, size_t size);
 int easy_note_list(easy *, int option, const char *items, size_t size, int count);
 int easy_note(easy *, int option, int present);

@@ -35,7 +35,9 @@ _AGENT = ffi.new("char[]", VERSION.encode())
 _note_number = lib.easy_note_number
 _note_text = lib.easy_note_text
 _note_list = lib.easy_note_list
+_note_post = lib.easy_note_post
 _note = lib.easy_note
+_POSTFIELDS: int = lib.CURLOPT_POSTFIELDS
 _NULL = ffi.NULL
 _call_back = lib.easy_call_back
 _enter = lib.easy_enter
@@ -191,10 +193,10 @@ class Curl(
         }
 
     def _noted(self, option: Option, note: Any) -> Any:
+        if note.text:
+            return ffi.unpack(note.text, note.number)
         if option.kind == NUMBER:
             return note.number
-        if option.kind == TEXT:
-            return ffi.string(note.text)
         if option.kind != LIST:
             return self._values and self._values.get(option)
         items = []
@@ -411,6 +413,8 @@ class Curl(
                     data = value.encode()
                     if not _note_text(self._handle, option, data, len(data)):
                         return
+                elif option == _POSTFIELDS and value.isascii() and self._post(value.encode()):
+                    return
             elif kind is int or kind is bool:
                 if not _note_number(self._handle, option, value):
                     return
@@ -422,7 +426,10 @@ class Curl(
                         if not _note_list(self._handle, option, data, len(data), len(value)):
                             return
             elif kind is bytes:
-                if option in _texts and not _note_text(self._handle, option, value, len(value)):
+                if option in _texts:
+                    if not _note_text(self._handle, option, value, len(value)):
+                        return
+                elif option == _POSTFIELDS and self._post(value):
                     return
             elif value is None:
                 if option in _texts and not _note_text(self._handle, option, _NULL, 0):
@@ -432,6 +439,16 @@ class Curl(
         except (KeyError, TypeError, OverflowError, UnicodeEncodeError):
             pass
         self._setopt(option, value, use_memoryview)
+
+    def _post(self, data: bytes) -> bool:
+        """Set POSTFIELDS where they are so short that libcurl may copy them; whether they are."""
+        if _note_post(self._handle, data, len(data)):
+            return False
+        if self._kept is not None:
+            self._keep(_POSTFIELDS, None)
+        if self._values is not None:
+            self._values.pop(by_number[_POSTFIELDS], None)
+        return True
 
     def _call_back(self, how: tuple[Option, str | None, Any, Any], value: Any) -> bool:
         """Install a callable, or a method of a file; whether that worked."""
