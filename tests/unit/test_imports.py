@@ -158,6 +158,22 @@ def test_every_ready_made_tool_is_there_when_asked_for() -> None:
         sockets.no_such  # type: ignore[attr-defined] # noqa: B018
 
 
+def test_the_drop_in_brings_in_nothing_large() -> None:
+    program = """if True:
+        import sys
+        sys.path[:] = sys.argv[1:]
+        import os
+        before = set(sys.modules)
+        import libcurl.pycurl
+        libcurl.pycurl.install()
+        import pycurl
+        pycurl.Curl().close()
+        print(*sorted(set(sys.modules) - before))
+    """
+    large = {"asyncio", "enum", "importlib.abc", "re", "socket", "typing"}
+    assert large.isdisjoint(bare(program).split())
+
+
 @pytest.mark.skipif(
     not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python always has a GIL"
 )

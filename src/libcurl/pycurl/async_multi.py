@@ -6,8 +6,6 @@ handle that is closed in flight cancels its own, so that nothing waits for ever.
 
 from __future__ import annotations
 
-from functools import partial
-
 from libcurl._native import lib
 from libcurl.pycurl.common import error
 from libcurl.pycurl.curl import Curl
@@ -108,7 +106,7 @@ class AsyncCurlMulti:
             raise RuntimeError("Curl handle is already registered")
         future: asyncio.Future[Curl] = self._ensure_loop().create_future()
         self._futures[curl] = future
-        future.add_done_callback(partial(self._on_done, curl))
+        future.add_done_callback(lambda done: self._on_done(curl, done))
         try:
             self._multi.add_handle(curl)
         except BaseException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
+from collections import namedtuple
 
 from libcurl._native import lib
 from libcurl.pycurl.common import error, integer
@@ -14,40 +14,42 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-    from typing import Any
+    from typing import Any, NamedTuple
 
     from libcurl.address import Address
 
     Function = Callable[..., Any]
 
+    class KhKey(NamedTuple):
+        """A key of a known host."""
 
-class KhKey(NamedTuple):
-    """A key of a known host."""
+        key: bytes
+        keytype: int
 
-    key: bytes
-    keytype: int
+    class HstsEntry(NamedTuple):
+        """A host that wants HTTPS."""
 
+        host: bytes
+        expire: datetime | None
+        include_subdomains: bool
 
-class HstsEntry(NamedTuple):
-    """A host that wants HTTPS."""
+    class HstsIndex(NamedTuple):
+        """Which of how many."""
 
-    host: bytes
-    expire: datetime | None
-    include_subdomains: bool
+        idx: int
+        total: int
 
+    class _SockAddr(NamedTuple):
+        family: Any
+        socktype: int
+        protocol: int
+        addr: Any
 
-class HstsIndex(NamedTuple):
-    """Which of how many."""
-
-    idx: int
-    total: int
-
-
-class _SockAddr(NamedTuple):
-    family: Any
-    socktype: int
-    protocol: int
-    addr: Any
+else:  # to import typing takes longer than most of this package
+    KhKey = namedtuple("KhKey", "key keytype", module="pycurl")
+    HstsEntry = namedtuple("HstsEntry", "host expire include_subdomains", module="pycurl")
+    HstsIndex = namedtuple("HstsIndex", "idx total", module="pycurl")
+    _SockAddr = namedtuple("_SockAddr", "family socktype protocol addr")
 
 
 class CurlSockAddr(_SockAddr):
@@ -71,9 +73,6 @@ class CurlSockAddr(_SockAddr):
     def family(self) -> int:
         """AF_INET, AF_INET6 or AF_UNIX; assigning `addr` sets it."""
         return self._address.family
-
-
-KhKey.__module__ = HstsEntry.__module__ = HstsIndex.__module__ = "pycurl"
 
 
 def _sockaddr(address: Address) -> CurlSockAddr:

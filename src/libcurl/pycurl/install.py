@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
     from types import ModuleType
 
 #: {the name that programs import: what they get}
@@ -21,7 +19,7 @@ MODULES = {
 }
 
 
-class _Finder(MetaPathFinder, Loader):
+class _Finder:
     """Finds them by the names that programs import."""
 
     def __init__(self) -> None:
@@ -32,9 +30,13 @@ class _Finder(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         if name not in MODULES:
             return None
-        return ModuleSpec(name, self, is_package=name == "pycurl")
+        from importlib.machinery import ModuleSpec
+
+        return ModuleSpec(name, self, is_package=name == "pycurl")  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
+        from importlib import import_module
+
         module = import_module(MODULES[spec.name])
         self._own_specs.setdefault(spec.name, module.__spec__)
         return module

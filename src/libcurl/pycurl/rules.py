@@ -6,9 +6,6 @@ rules, and so needs no release of ours. Imports nothing compiled: tools/stubs.py
 
 from __future__ import annotations
 
-import re
-from functools import cache
-
 from libcurl.symbols import SYMBOLS
 
 TYPE_CHECKING = False
@@ -47,18 +44,23 @@ _HIDDEN = """
 """.split()
 # Options that go by another name with pycurl, because an info has theirs.
 _PREFIXED = ("FILETIME", "CERTINFO", "RTSP_")
-# Set by the closure, or by nobody.
-_NOT_FOR_PYTHON = re.compile(
-    "(?!READ|WRITE|HEADER|FNMATCH|RESOLVER|TRAILER|HSTS).*DATA$|OBSOLETE|CONV_|ERRORBUF|WRITEINFO|CLOSEPOL"
-)
+# Set by the closure, or by nobody; of ...DATA, these are not.
+_NOT_FOR_PYTHON = ("OBSOLETE", "CONV_", "ERRORBUF", "WRITEINFO", "CLOSEPOL")
+_DATA = ("READ", "WRITE", "HEADER", "FNMATCH", "RESOLVER", "TRAILER", "HSTS")
 # By these names 64 bits are set.
 _LARGE = ("INFILESIZE", "RESUME_FROM", "POSTFIELDSIZE", "MAXFILESIZE")
 _LATER_THAN_ALL = (99,)
 
 
-@cache
-def _numbers(version: str | None) -> tuple[int, ...]:
-    return tuple(map(int, version.split("."))) if version else _LATER_THAN_ALL
+class _Versions(dict["str | None", "tuple[int, ...]"]):
+    """Versions as numbers, each of them read once."""
+
+    def __missing__(self, version: str) -> tuple[int, ...]:
+        numbers = self[version] = tuple(map(int, version.split(".")))
+        return numbers
+
+
+_numbers = _Versions({None: _LATER_THAN_ALL})
 
 
 def _names(family: str, c_name: str) -> Iterator[str]:
@@ -69,7 +71,9 @@ def _names(family: str, c_name: str) -> Iterator[str]:
     old, new, _owner = _RULES[family]
     name = new + c_name.removeprefix(old)
     if family == "CURLoption":
-        if _NOT_FOR_PYTHON.match(name):
+        if name.startswith(_NOT_FOR_PYTHON):
+            return
+        if name.endswith("DATA") and not name.startswith(_DATA):
             return
         if name == "COOKIELIST":
             yield "OPT_COOKIELIST"
@@ -93,7 +97,7 @@ def names_of(version: tuple[int, ...] | None) -> dict[str, dict[str, int]]:
             continue
         _old, _new, owner = _RULES.get(family, ("", "", "Curl"))
         for c_name, (value, added, last) in rows.items():
-            if version is None or _numbers(added) <= version <= _numbers(last):
+            if version is None or _numbers[added] <= version <= _numbers[last]:
                 for name in _names(family, c_name):
                     owned[owner][name] = value
     curl = owned["Curl"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from _thread import allocate_lock
-from weakref import WeakSet
+from _weakrefset import WeakSet
 
 from libcurl._native import lib
 from libcurl.options import Option, by_name

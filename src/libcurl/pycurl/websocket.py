@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections import namedtuple
 from operator import index
 
 from libcurl._native import ffi, lib
 from libcurl.callbacks import python_write
 from libcurl.pycurl.common import refused
-from libcurl.websocket import WsFrame as WsFrame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-WsFrame.__module__ = "pycurl"
+    from libcurl.websocket import WsFrame as WsFrame
+else:
+    WsFrame = namedtuple("WsFrame", "age flags offset bytesleft len", module="pycurl")
 
 _CONTROL = lib.CURLWS_PING | lib.CURLWS_PONG | lib.CURLWS_CLOSE
 _CLOSE_CODES = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
