@@ -55,7 +55,7 @@ _owned = ffi.gc
 # Options that setopt takes the short way, once they have been set the long way: strings, lists, callables.
 _texts: set[int] = set()
 _lists: set[int] = set()
-_functions: dict[int, tuple[Option, str | None, Any, Any]] = {}
+_functions: dict[int, tuple[Option, str | None, Any]] = {}
 
 _FILES = {
     lib.CURLOPT_READDATA: ("read", lib.CURLOPT_READFUNCTION),
@@ -334,11 +334,6 @@ class Curl(
         if self._closer is not None or self._share is not None:
             super()._let_go()
 
-    def _forget_callbacks(self) -> None:
-        callbacks, self._callbacks = self._callbacks, ()
-        for option in callbacks:
-            _drop[option.slot](self)
-
     def _check(self, method: str = "setopt") -> None:
         """Whether the handle can be used: open, not performing, in no other thread."""
         code = _idle(self._handle)
@@ -450,9 +445,9 @@ class Curl(
             self._values.pop(by_number[_POSTFIELDS], None)
         return True
 
-    def _call_back(self, how: tuple[Option, str | None, Any, Any], value: Any) -> bool:
+    def _call_back(self, how: tuple[Option, str | None, Any], value: Any) -> bool:
         """Install a callable, or a method of a file; whether that worked."""
-        option, method, wrapper, hold = how
+        option, method, wrapper = how
         if method is None:
             function = value
         elif callable(value):
@@ -468,7 +463,7 @@ class Curl(
         if _enter(handle):
             return False
         try:  # there before libcurl calls it, whatever interrupts this
-            hold(self, function)
+            setattr(self, option.slot, function)
             callbacks = self._callbacks
             if option not in callbacks:
                 self._callbacks = (*callbacks, option)
@@ -507,7 +502,7 @@ class Curl(
                 raise TypeError(f"object given without a {method} method")
             option = by_number[function]
             self._set_function(option, getattr(value, method), None)
-            _functions[number] = (option, method, *_functions[function][2:])
+            _functions[number] = (option, method, _functions[function][2])
         elif option.kind == TEXT and isinstance(value, (os.PathLike, bytearray, memoryview)):
             self._set_string(option, option.text(value))
         elif name == "postfields" and isinstance(value, (bytearray, memoryview)):
@@ -609,7 +604,7 @@ class Curl(
         wrapper = WRAPPERS.get("use_memoryview" if use_memoryview else name)
         self._set(option, function if wrapper is None else wrapper(function))
         if option.slot in SLOTS and name not in _DEPRECATED and not use_memoryview:
-            _functions[option.id] = option, None, wrapper, Curl.__dict__[option.slot].__set__
+            _functions[option.id] = option, None, wrapper
 
     def _set_object(self, option: Option, value: Any) -> None:
         name = option.name
@@ -706,8 +701,6 @@ def _no_certificate(ssl_ctx: int) -> int:
     show(error("set_ca_certs: no certificate in PEM format"))
     return lib.CURLE_FAILED_INIT  # type: ignore[no-any-return]
 
-
-_drop = {name: Curl.__dict__[name].__delete__ for name in SLOTS}
 
 #: Attributes that are not the user's.
 _OWN = {"_cause", "_message"}
