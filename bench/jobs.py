@@ -201,6 +201,21 @@ JOBS = (
         )
     ),
     Job(
+        "m-request",
+        "the drop-in's `Curl()`, eight options, `perform_rb()`, two infos and `close()`",
+        1500,
+        (
+            Limit(
+                "CPU time, of pycurl's",
+                1.0,
+                lambda row, who: row[who]["of pycurl"],
+                client="dropin",
+                base="pycurl",
+            ),
+        ),
+        counts=(100, 600),
+    ),
+    Job(
         "n",
         "10,000 at once, a new connection each",
         10_000,

@@ -212,7 +212,7 @@ def profile(job: Job, row: Row) -> Iterator[str]:
         )
     ours = [client for client in CLIENTS[:4] if client in row]
     heads = [plots.NAMES.get(client, client) for client in ours]
-    if any(limit.key == "wall" or "wall" in limit.what for limit in wrong):
+    if any(what in limit.what for limit in wrong for what in ("wall", "CPU time")):
         parts = {
             "wall": "wall",
             "CPU in user space": "user",

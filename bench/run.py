@@ -92,7 +92,8 @@ class Bench:
 
         clients = self.able(job)
         plain = ["plain"] if job.name == "f-policy" and "native" in clients else []
-        timed = any("wall" in limit.what for limit in job.limits)
+        paired = any("CPU time" in limit.what for limit in job.limits)
+        timed = paired or any("wall" in limit.what for limit in job.limits)
         samples = interleaved(clients + plain, self.rounds * (1 + timed), once)
         row: Row = {}
         for client in samples.keys() - plain:
@@ -100,6 +101,8 @@ class Bench:
             row[client] = medians(samples[client], keys)
             for key in ("wall", "cpu"):
                 row[client][f"{key} ratio"] = ratio(samples, client, key)
+            if paired:
+                row[client]["of pycurl"] = ratio(samples, client, "cpu", "pycurl")
         if plain:
             row["native"]["of plain"] = ratio(samples, "native", "wall", "plain")
         return row

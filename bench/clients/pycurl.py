@@ -195,6 +195,24 @@ def asyncio(url: str, count: int, at_a_time: int, **more: int) -> int:
     return asyncio.run(all_of_them())
 
 
+def whole(url: str, count: int, _: int) -> int:
+    """A handle, and so a connection, for each request."""
+    received = 0
+    for _ in range(count):
+        c = new(url)
+        c.setopt(pycurl.HTTPHEADER, ["Accept: */*", "X-Bench: yes"])
+        c.setopt(pycurl.FOLLOWLOCATION, True)
+        c.setopt(pycurl.MAXREDIRS, 5)
+        c.setopt(pycurl.CONNECTTIMEOUT_MS, 5000)
+        c.setopt(pycurl.TIMEOUT_MS, 30000)
+        c.setopt(pycurl.NOSIGNAL, True)
+        received += len(c.perform_rb())
+        assert c.getinfo(pycurl.RESPONSE_CODE) == 200
+        assert c.getinfo(pycurl.TOTAL_TIME) > 0
+        c.close()
+    return received
+
+
 def idle(_: str, count: int, __: int) -> dict[str, int]:
     """Handles that do nothing."""
     pycurl.Curl().close()
@@ -231,6 +249,7 @@ JOBS: dict[str, Any] = {
             "info": pycurl.RESPONSE_CODE,
         }
     ),
+    "m-request": whole,
     "n": lambda url, count, n: many(url, count, n, FRESH_CONNECT=1, FORBID_REUSE=1),
 }
 
