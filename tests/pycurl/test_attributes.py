@@ -45,3 +45,12 @@ def test_attributes_of_the_users_own() -> None:
             getattr(curl, name)
     with pytest.raises(AttributeError, match="body"):
         del curl.body
+
+
+@pytest.mark.parametrize("name", ["Curl", "CurlMulti", "CurlShare"])
+def test_who_misspells_is_told_what_may_have_been_meant(name: str) -> None:
+    handle = getattr(pycurl, name)()
+    for access in (getattr, delattr):
+        with pytest.raises(AttributeError) as caught:
+            access(handle, "setop")
+        assert (caught.value.name, caught.value.obj) == ("setop", handle)

@@ -51,6 +51,10 @@ _end = lib.easy_close
 _idle = lib.easy_idle
 _end_all = lib.easy_end
 _owned = ffi.gc
+# Slots of the engine's, set without the detour of a class that has a __delattr__.
+_hold = Settings.__dict__["_handle"].__set__
+_hold_end = Settings.__dict__["_end"].__set__
+_hold_cache = Engine.__dict__["_cache"].__set__
 
 # Options that setopt takes the short way, once they have been set the long way: strings, lists, callables.
 _texts: set[int] = set()
@@ -129,22 +133,20 @@ class Curl(
         "curlu": set_curlu,
     }
 
-    # Nothing sets these, or hardly ever.
-    _memo = _sockets = None
+    # Until it is set, an attribute is the class's: a handle that is made and closed sets hardly any.
+    # (What holds closers is not among them: it has to go before the handle does.)
+    _body = _exception = _kept = _lent = _memo = _share = _sockets = _view = None
+    _callbacks: tuple[Option, ...] = ()
     #: What a callback has raised that was only shown.
     _cause: BaseException | None = None
     #: What errstr() tells when the error buffer has been read.
     _message = ""
     #: Whether it is registered: there is more to close than the handle itself. None: that is closed.
-    _busy: bool | None
+    _busy: bool | None = False
     #: What is set, where C can do no more than note that it is.
-    _values: dict[Option, Any] | None
+    _values: dict[Option, Any] | None = None
     #: A weak reference to its multi.
-    _joined: Any
-    if not TYPE_CHECKING:  # in the slots of what are properties here
-        _busy = Engine.__dict__["_id"]
-        _values = Settings.__dict__["_settings"]
-        _joined = Engine.__dict__["_multi"]
+    _joined: Any = None
 
     if TYPE_CHECKING:
 
@@ -236,12 +238,9 @@ class Curl(
         return number
 
     def _begin(self, handle: Any = None) -> None:
-        self._handle = handle
-        self._end = _owned(handle, _end_all)
-        self._busy = False
-        self._callbacks = ()
-        self._body = self._cache = self._exception = self._joined = None
-        self._kept = self._lent = self._share = self._values = self._view = None
+        _hold(self, handle)
+        _hold_end(self, _owned(handle, _end_all))
+        _hold_cache(self, None)
 
     def _register(self) -> None:
         if not self._busy:
@@ -682,7 +681,7 @@ class Curl(
 
     def share(self) -> CurlShare | None:
         """The CurlShare that it uses, or None."""
-        return self._share  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+        return self._share  # pyright: ignore[reportReturnType]
 
 
 def _warn(option: Option) -> None:
@@ -703,4 +702,4 @@ def _no_certificate(ssl_ctx: int) -> int:
 
 
 #: Attributes that are not the user's.
-_OWN = {"_cause", "_message"}
+_OWN = {*Engine.__slots__, *Settings.__slots__, "_busy", "_cause", "_joined", "_message", "_values"}
