@@ -165,7 +165,7 @@ signal.signal(signal.SIGALRM, signal.default_int_handler)
 before = descriptors()
 caught = 0
 lost = []
-sys.unraisablehook = lost.append
+sys.unraisablehook = lambda report: lost.append(f"{report.object!r} {report.err_msg}")
 end = time.monotonic() + 1.5
 while time.monotonic() < end:
     try:
@@ -181,7 +181,7 @@ assert caught > 50, caught
 left = descriptors() - before
 assert not left, left
 for report in lost:        # Python itself can only show what interrupts a finalizer
-    assert "__del__" in f"{report.object!r} {report.err_msg}", report
+    assert "__del__" in report, report
 """,
         http_process.url + "/",
     )
