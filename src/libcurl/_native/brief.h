@@ -1,10 +1,11 @@
 /* cffi lets go of the GIL around every call. Around these it does not: they take less time than that would,
  * wait for nobody, and call nothing of Python's. Included by cffi's C only, before its functions. */
 #define IS(name) || !__builtin_strcmp(__func__, "_cffi_f_" #name)
-#define IS_BRIEF (0 IS(easy_init) IS(easy_enter) IS(easy_idle) IS(easy_leave) IS(easy_fetched) IS(easy_call_back) \
-                  IS(easy_note_number) IS(easy_note_text) IS(easy_note_list) IS(easy_note_post) IS(easy_note) \
+#define IS_BRIEF (0 IS(easy_init) IS(easy_enter) IS(easy_leave) IS(easy_idle) IS(easy_fetched) IS(easy_call_back) \
+                  IS(easy_reset_later) IS(easy_set_again) \
+                  IS(easy_note) IS(easy_note_number) IS(easy_note_text) IS(easy_note_list) IS(easy_note_post) \
                   IS(easy_info_number) IS(easy_info_real) IS(easy_info_text) \
-                  IS(multi_in_use) IS(multi_added))
+                  IS(multi_in_use) IS(multi_added) IS(multi_results_taken))
 
 #undef Py_BEGIN_ALLOW_THREADS
 #undef Py_END_ALLOW_THREADS
