@@ -82,6 +82,9 @@ def set_progress(handle: Engine, option: Option, function: Callable[..., Any] | 
         lib.easy_set_number(handle._handle, lib.CURLOPT_NOPROGRESS, function is None)
 
 
+_SIZES = ("postfieldsize", "postfieldsize_large")
+
+
 def _refuse_in_transfer(handle: Engine, option: Option) -> None:
     """libcurl would read the new bytes up to the old size, which it has noted."""
     handle._check()
@@ -175,10 +178,20 @@ def set_postfieldsize(handle: Engine, option: Option, value: Any) -> None:
             )
         if number < 0:
             number = size
+        if _would_drop(handle, number):
+            handle._set_again_without([option])  # which has libcurl point to them
     code = lib.easy_set_number(handle._handle, option.id, number)
     if code:
         raise handle._option_error(code, option, value)
     remember(handle, option, value)
+
+
+def _would_drop(handle: Engine, size: int) -> bool:
+    """Whether libcurl would drop POSTFIELDS: its own copy, of which it was told to send less before."""
+    if handle._kept is not None and _POSTFIELDS in handle._kept:
+        return False
+    told = [handle._settings.get(by_name[name]) for name in _SIZES]
+    return any(number is not None and 0 <= number < size for number in told)
 
 
 def set_private(handle: Engine, option: Option, value: object) -> None:

@@ -9,9 +9,11 @@ from base64 import b64encode
 from io import BytesIO
 from typing import Any
 
+import cffi
 import pytest
 
 from libcurl import pycurl
+from libcurl._native import ffi
 
 
 @pytest.fixture
@@ -286,3 +288,48 @@ def test_what_is_callable_is_no_file_the_second_time_either(curl: Any) -> None:
 def test_a_file_is_no_list(curl: Any) -> None:
     with pytest.raises(TypeError):
         curl.setopt(pycurl.HTTPHEADER, BytesIO())
+
+
+@pytest.mark.parametrize("first", range(8))  # room for notes is made for eight at a time
+def test_an_option_may_have_the_debug_callback_set_others(curl: Any, first: int) -> None:
+    allocator = cffi.FFI()
+    allocator.cdef("size_t malloc_usable_size(void *);")
+    try:
+        usable = allocator.dlopen(None).malloc_usable_size
+    except AttributeError:
+        pytest.skip("nobody tells how large memory is")
+    others = [pycurl.MAXREDIRS, pycurl.TIMEOUT_MS, pycurl.LOW_SPEED_LIMIT, pycurl.LOW_SPEED_TIME]
+    others += [pycurl.PORT, pycurl.CONNECTTIMEOUT_MS, pycurl.TCP_KEEPIDLE, pycurl.TCP_KEEPINTVL]
+    handle = curl._handle
+
+    def debug(kind: int, data: bytes) -> None:
+        while others and (handle.note_count % 8 or not said):
+            said.append(data)
+            curl.setopt(others.pop(), 5)
+
+    said: list[bytes] = []
+    curl.setopt(pycurl.VERBOSE, True)
+    curl.setopt(pycurl.DEBUGFUNCTION, debug)
+    for option in others[:first]:
+        curl.setopt(option, 5)
+    curl.setopt(pycurl.COOKIELIST, "Set-Cookie: a=b; domain=example.com; path=/")
+    assert said
+    size = usable(allocator.cast("void *", int(ffi.cast("uintptr_t", handle.notes))))
+    assert handle.note_count * ffi.sizeof("note") <= size
+
+
+@pytest.mark.parametrize("size", [4, -1, None])
+def test_a_post_may_be_shortened_and_lengthened_again(
+    curl: Any, http: Any, size: int | None
+) -> None:
+    for method in (None, "get"):
+        curl.setopt(pycurl.POSTFIELDS, "body")
+        curl.setopt(pycurl.POSTFIELDSIZE, 2)
+        if method:
+            curl.setopt(pycurl.HTTPGET, True)
+        curl.setopt(pycurl.POSTFIELDSIZE, size)
+        curl.perform_rb()
+    assert [(request.method, request.body) for request in http.requests] == [
+        ("POST", b"body"),
+        ("GET", b""),
+    ]

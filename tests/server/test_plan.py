@@ -341,3 +341,18 @@ def test_one_text_or_one_number_is_a_plan_too(http: Any) -> None:
         with pytest.raises(TypeError, match="no option"):
             easy.set(timeouts=20_000)
         assert agent(easy) == "x"
+
+
+def test_a_callback_makes_no_plan(http: Any) -> None:
+    """The debug callback may be called in the middle of one."""
+    plans = []
+
+    def header(line: bytes) -> None:
+        for _ in range(3):
+            easy.set(maxredirs=3)
+        plans.append(bool(easy._handle.plan))
+
+    with Easy(url=http.url, headerfunction=header) as easy:
+        easy.fetch()
+    assert plans
+    assert not any(plans)

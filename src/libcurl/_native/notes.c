@@ -54,16 +54,20 @@ static char *copied(const char *text, size_t size)
   return copy ? memcpy(copy, text, size + 1) : NULL;
 }
 
-/* There is room. */
-static void add(easy *e, int option, int64_t number, char *text)
+/* Answers CURLE_OUT_OF_MEMORY when it is. Room is made here and not before libcurl is told: what it has
+ * to say of a value may go to the debug callback, which may set other options. */
+static int add(easy *e, int option, int64_t number, char *text)
 {
   note *made;
 
+  if(!has_room(e))
+    return CURLE_OUT_OF_MEMORY;
   forget(e, option);
   made = &e->notes[e->note_count++];
   made->option = option;
   made->number = number;
   made->text = text;
+  return 0;
 }
 
 /* Answers 0 when out of memory. */
@@ -74,11 +78,10 @@ int notes_copy(const easy *from, easy *to)
   for(; at < end; at++) {
     char *text = at->text ? copied(at->text, (size_t)at->number) : NULL;
 
-    if((at->text && !text) || !has_room(to)) {
+    if((at->text && !text) || add(to, at->option, at->number, text)) {
       free(text);
       return 0;
     }
-    add(to, at->option, at->number, text);
   }
   return 1;
 }
@@ -94,9 +97,9 @@ int easy_note_number(easy *e, int option, int64_t value)
   code = easy_enter(e);
   if(code)
     return code;
-  code = has_room(e) ? easy_set_number(e, option, value) : CURLE_OUT_OF_MEMORY;
+  code = easy_set_number(e, option, value);
   if(!code)
-    add(e, option, value, NULL);
+    code = add(e, option, value, NULL);
   easy_leave(e);
   return code;
 }
@@ -109,16 +112,16 @@ int easy_note_text(easy *e, int option, const char *text, size_t size)
 
   if(code)
     return code;
-  if(!has_room(e) || (text && !(copy = copied(text, size))))
+  if(text && !(copy = copied(text, size)))
     code = CURLE_OUT_OF_MEMORY;
   else
     code = easy_set_text(e, option, text);
+  if(!code && text)
+    code = add(e, option, (int64_t)size, copy);
+  else if(!code)
+    forget(e, option);
   if(code)
     free(copy);
-  else if(text)
-    add(e, option, (int64_t)size, copy);
-  else
-    forget(e, option);
   easy_leave(e);
   return code;
 }
@@ -133,16 +136,16 @@ int easy_note_post(easy *e, const char *data, size_t size)
     return code;
   if(easy_amid(e))
     code = HANDLE_DEFERRED;
-  else if(size > POST_COPIED || !has_room(e) || !(copy = copied(data, size)))
+  else if(size > POST_COPIED || !(copy = copied(data, size)))
     code = CURLE_OUT_OF_MEMORY;
   else
     code = easy_set_number(e, CURLOPT_POSTFIELDSIZE_LARGE, (int64_t)size);
   if(!code)
     code = curl_easy_setopt(e->curl, CURLOPT_COPYPOSTFIELDS, data);
+  if(!code)
+    code = add(e, CURLOPT_POSTFIELDS, (int64_t)size, copy);
   if(code)
     free(copy);
-  else
-    add(e, CURLOPT_POSTFIELDS, (int64_t)size, copy);
   easy_leave(e);
   return code;
 }
@@ -165,9 +168,9 @@ int easy_note_list(easy *e, int option, const char *items, size_t size, int coun
   code = count ? CURLE_BAD_FUNCTION_ARGUMENT : easy_enter(e);
   if(code)
     return code;
-  code = has_room(e) ? easy_set_list(e, option, items, (size_t)(end - items)) : CURLE_OUT_OF_MEMORY;
+  code = easy_set_list(e, option, items, (size_t)(end - items));
   if(!code)
-    add(e, option, 0, NULL);
+    code = add(e, option, 0, NULL);
   easy_leave(e);
   return code;
 }
@@ -179,12 +182,10 @@ int easy_note(easy *e, int option, int present)
 
   if(code)
     return code;
-  if(!present)
-    forget(e, option);
-  else if(has_room(e))
-    add(e, option, 0, NULL);
+  if(present)
+    code = add(e, option, 0, NULL);
   else
-    code = CURLE_OUT_OF_MEMORY;
+    forget(e, option);
   easy_leave(e);
   return code;
 }

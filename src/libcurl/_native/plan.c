@@ -101,7 +101,8 @@ int easy_reset_later(easy *e)
   return code;
 }
 
-/* What was set by easy_set_many is the plan: easy_set_again will set it. */
+/* What was set by easy_set_many is the plan: easy_set_again will set it. None is made in a callback: what
+ * libcurl has to say of a value may go to the debug callback, in the middle of a plan. */
 int easy_plan(easy *e, const int64_t *settings, int count, const char *texts, size_t size)
 {
   size_t room = (size_t)count * 2 * sizeof(*settings);
@@ -110,7 +111,7 @@ int easy_plan(easy *e, const int64_t *settings, int count, const char *texts, si
 
   if(code)
     return code;
-  plan = malloc(sizeof(*plan) + room + size);
+  plan = e->inside.depth > 1 ? NULL : malloc(sizeof(*plan) + room + size);
   code = CURLE_OUT_OF_MEMORY;
   if(plan) {
     plan->count = count;
