@@ -216,6 +216,7 @@ class Multi(MultiEngine):
             # In one line, between the parts of which no interrupt comes.
             self._given, self._done = iter(self._done), []
             yield self._given  # type: ignore[misc]
+            self._recall()  # of another run, which may have gone on meanwhile
 
     def _recall(self) -> None:
         """What a run that was left in the middle has not handed over is for the next."""

@@ -284,6 +284,35 @@ def test_a_run_that_is_left_early_loses_no_result(multi: Multi, http: Any) -> No
     assert finished == easies
 
 
+def test_two_runs_at_once_lose_no_result(http: Any) -> None:
+    class Batches(Multi):
+        """What is in it finishes together."""
+
+        __slots__ = ()
+
+        def _results(self, milliseconds: int) -> None:
+            while self._easies:
+                super()._results(milliseconds)
+
+    with Batches() as multi:
+        easies = [Easy(url=http.url) for _ in range(9)]
+
+        def add(begin: int) -> None:
+            for easy in easies[begin : begin + 3]:
+                multi.add(easy)
+
+        first, second = multi.run(), multi.run()
+        add(0)
+        finished = [next(first)]
+        finished += [next(second) for _ in range(2)]
+        add(3)
+        finished.append(next(second))
+        add(6)
+        finished.append(next(first))
+        finished += multi.run()
+    assert {easy for easy, _ in finished} == set(easies)
+
+
 @pytest.mark.skipif(
     sys.implementation.name == "pypy", reason="the test itself can be interrupted anywhere"
 )
