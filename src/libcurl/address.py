@@ -167,48 +167,6 @@ def _family(family: int) -> bytes:
     return int(family).to_bytes(2, _ORDER)
 
 
-@ffi.def_extern(error=lib.CURL_SOCKET_BAD, onerror=failed)
-def python_opensocket(
-    easy: int, purpose: int, family: int, socktype: int, protocol: int, data: Any, size: int
-) -> int:
-    """CURLOPT_OPENSOCKETFUNCTION: the descriptor, which is libcurl's from now on.
-
-    `data` is the struct sockaddr in libcurl's struct curl_sockaddr. Whatever fails after the opener has
-    returned a socket closes that socket; C looks at its family.
-    """
-    handle: Any = handles[easy]()
-    try:
-        purpose = handle._purposes[purpose]
-    except KeyError:
-        purpose = handle._purpose(purpose)
-    address = _new(Address)
-    address.family = family
-    address.socktype = socktype
-    address.protocol = protocol
-    address._raw = raw = _unpack(data, size)
-    given = handle._functions._opensocketfunction(purpose, address)
-    if given is None and handle._sockets is not None:
-        given = handle._sockets.open_plain(address)
-    fd: int = _detach(given) if type(given) in _sockets else take(given)
-    if fd < 0:
-        if type(given) in _sockets:
-            raise TypeError(f"CURLOPT_OPENSOCKETFUNCTION returned a closed {type(given).__name__}")
-        return fd
-    if (
-        address._raw is not raw
-        or address.family != family
-        or address.protocol != protocol
-        or address.socktype != socktype
-    ):
-        try:
-            _write_back(address, data)
-        except BaseException:
-            if lib.socket_family(fd) >= 0:  # it is a socket, and not stdin
-                os.close(fd)
-            raise
-    return fd
-
-
 def _write_back(address: Address, data: Any) -> None:
     """The rewritten address, into libcurl's own struct (room for a struct sockaddr_storage)."""
     native = ffi.cast("struct curl_sockaddr *", data - _ADDR)
@@ -259,3 +217,46 @@ def take(given: Any) -> int:
         if getattr(type(given), "detach", None) in (socket.detach, plain_socket.detach):
             _sockets.add(type(given))
     return index(given.detach())
+
+
+# Last of all: C calls it from here on, even where an interrupt keeps the rest from being imported.
+@ffi.def_extern(error=lib.CURL_SOCKET_BAD, onerror=failed)
+def python_opensocket(
+    easy: int, purpose: int, family: int, socktype: int, protocol: int, data: Any, size: int
+) -> int:
+    """CURLOPT_OPENSOCKETFUNCTION: the descriptor, which is libcurl's from now on.
+
+    `data` is the struct sockaddr in libcurl's struct curl_sockaddr. Whatever fails after the opener has
+    returned a socket closes that socket; C looks at its family.
+    """
+    handle: Any = handles[easy]()
+    try:
+        purpose = handle._purposes[purpose]
+    except KeyError:
+        purpose = handle._purpose(purpose)
+    address = _new(Address)
+    address.family = family
+    address.socktype = socktype
+    address.protocol = protocol
+    address._raw = raw = _unpack(data, size)
+    given = handle._functions._opensocketfunction(purpose, address)
+    if given is None and handle._sockets is not None:
+        given = handle._sockets.open_plain(address)
+    fd: int = _detach(given) if type(given) in _sockets else take(given)
+    if fd < 0:
+        if type(given) in _sockets:
+            raise TypeError(f"CURLOPT_OPENSOCKETFUNCTION returned a closed {type(given).__name__}")
+        return fd
+    if (
+        address._raw is not raw
+        or address.family != family
+        or address.protocol != protocol
+        or address.socktype != socktype
+    ):
+        try:
+            _write_back(address, data)
+        except BaseException:
+            if lib.socket_family(fd) >= 0:  # it is a socket, and not stdin
+                os.close(fd)
+            raise
+    return fd

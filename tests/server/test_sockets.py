@@ -7,6 +7,7 @@ import gc
 import os
 import re
 import socket
+import sys
 import time
 from typing import Any
 
@@ -762,3 +763,50 @@ def test_tls_connections_close_through_the_closer_too(https: Any, ca: Any, watch
     with Easy(url=https.url + "/", cainfo=ca.cert, **watch.options) as easy:
         assert easy.fetch() == b"hello"
     assert watch.told() == "open a, options a, close a"
+
+
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="lines are traced as CPython does")
+def test_openers_work_after_their_import_was_interrupted_anywhere(
+    http_process: Any, script: Any
+) -> None:
+    script(
+        """
+        import sys
+        from libcurl import Easy
+
+        def fetch():
+            easy = Easy(url=sys.argv[1], opensocketfunction=lambda purpose, address: address.socket())
+            try:
+                return easy.fetch()
+            finally:
+                easy.close()
+
+        lines = set()
+
+        def trace(frame, event, argument):
+            if frame.f_globals.get("__name__") != "libcurl.address":
+                return None
+            if frame.f_code.co_name != "<module>":
+                return None
+            if event == "line" and frame.f_lineno not in lines:
+                lines.add(frame.f_lineno)
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return trace
+
+        for _ in range(100):
+            before = len(lines)
+            sys.modules.pop("libcurl.address", None)
+            sys.settrace(trace)
+            try:
+                import libcurl.address
+            except KeyboardInterrupt:
+                pass
+            sys.settrace(None)
+            fetch()
+            if len(lines) == before:
+                break
+        assert len(lines) > 10, lines
+        """,
+        http_process.url,
+    )
