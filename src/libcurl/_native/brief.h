@@ -1,5 +1,6 @@
 /* cffi lets go of the GIL around every call. Around these it does not: they take less time than that would,
- * wait for nobody, and call nothing of Python's. Included by cffi's C only, before its functions. */
+ * wait for nobody, and call nothing of Python's (but the debug callback, where libcurl has something to say
+ * of a value: it has the GIL then). Included by cffi's C only, before its functions. */
 #define IS(name) || !__builtin_strcmp(__func__, "_cffi_f_" #name)
 #define IS_BRIEF (0 IS(easy_init) IS(easy_enter) IS(easy_leave) IS(easy_idle) IS(easy_fetched) IS(easy_call_back) \
                   IS(easy_reset_later) IS(easy_set_again) \
