@@ -45,6 +45,9 @@ _perform = lib.easy_perform
 _continue = lib.easy_continue
 _RUNNING = lib.HANDLE_RUNNING
 _unpack = ffi.unpack
+# PyPy's cffi completes a type when it is first used: not by several threads at once, then.
+if sys.implementation.name == "pypy":
+    ffi.sizeof("easy")
 
 
 class Engine(Settings):
