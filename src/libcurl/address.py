@@ -230,16 +230,12 @@ def python_opensocket(
     returned a socket closes that socket; C looks at its family.
     """
     handle: Any = handles[easy]()
-    try:
-        purpose = handle._purposes[purpose]
-    except KeyError:
-        purpose = handle._purpose(purpose)
     address = _new(Address)
     address.family = family
     address.socktype = socktype
     address.protocol = protocol
     address._raw = raw = _unpack(data, size)
-    given = handle._functions._opensocketfunction(purpose, address)
+    given = handle._functions._opensocketfunction(handle._purposes[purpose], address)
     if given is None and handle._sockets is not None:
         given = handle._sockets.open_plain(address)
     fd: int = _detach(given) if type(given) in _sockets else take(given)

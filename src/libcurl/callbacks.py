@@ -337,11 +337,7 @@ def python_judge(easy: int, fd: int, purpose: int, address: Any, asked: Any) -> 
 def python_sockopt(easy: int, fd: int, purpose: int) -> int:
     """CURLOPT_SOCKOPTFUNCTION."""
     handle: Any = handles[easy]()
-    try:
-        purpose = handle._purposes[purpose]
-    except KeyError:
-        purpose = handle._purpose(purpose)
-    answer = handle._functions._sockoptfunction(fd, purpose)
+    answer = handle._functions._sockoptfunction(fd, handle._purposes[purpose])
     if type(answer) is int and 0 <= answer <= _SOCKOPT_MOST:
         return answer
     return handle._answer(answer, 0, "_sockoptfunction")  # type: ignore[no-any-return]

@@ -6,7 +6,7 @@ import os
 from _operator import index
 
 from libcurl._native import ffi, lib
-from libcurl.engine import _RUNNING, SLICE, Engine, _continue
+from libcurl.engine import _RUNNING, SLICE, Engine, Purposes, _continue
 from libcurl.options import find
 from libcurl.registry import interruptions
 from libcurl.settings import NOTHING
@@ -45,6 +45,15 @@ def _load_infos() -> Any:
     return module
 
 
+class _SockTypes(Purposes):
+    """The same as members of SockType, made when there is a callback to show them to."""
+
+    def __missing__(self, purpose: int) -> int:
+        from libcurl.constants import SockType
+
+        return self.setdefault(purpose, SockType(purpose))
+
+
 class Easy(Engine):
     """One transfer at a time, and what it leaves behind: connections, cookies, TLS sessions.
 
@@ -57,7 +66,7 @@ class Easy(Engine):
 
     __slots__ = ("_functions",)
 
-    _purposes: dict[int, int] = {}  # noqa: RUF012 # filled when there is a callback to show them to
+    _purposes = _SockTypes()
 
     def _load_special(self) -> dict[str, Callable[[Any, Option, Any], None]]:
         from libcurl.special import SETTERS
@@ -102,11 +111,6 @@ class Easy(Engine):
 
     def __reduce__(self) -> str:
         raise TypeError(f"cannot pickle {type(self).__name__}")
-
-    def _purpose(self, purpose: int) -> int:
-        from libcurl.constants import SockType
-
-        return self._purposes.setdefault(purpose, SockType(purpose))
 
     # -- Options ---------------------------------------------------------------------------------
 

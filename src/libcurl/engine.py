@@ -50,6 +50,13 @@ if sys.implementation.name == "pypy":
     ffi.sizeof("easy")
 
 
+class Purposes(dict[int, int]):
+    """What sockets are for, by libcurl's numbers: those numbers themselves."""
+
+    def __missing__(self, purpose: int) -> int:
+        return purpose
+
+
 class Engine(Settings):
     """An easy handle (CURL). Each face derives its own class from this one."""
 
@@ -66,8 +73,8 @@ class Engine(Settings):
 
     #: What makes a handle a classic one (`_native/shims.h`).
     _agent = ffi.NULL
-    #: What a socket is for, as the face shows it, of what it has shown.
-    _purposes: dict[int, int] = {0: 0, 1: 1}  # noqa: RUF012
+    #: What a socket is for, as the face shows it.
+    _purposes = Purposes()
 
     _exception: BaseException | None
     #: What C knows it by, once it is insured; 0 before.
@@ -200,10 +207,6 @@ class Engine(Settings):
         exception, self._exception = self._exception, None
         found = [] if exception is None else [exception]
         return found + take_interruptions()
-
-    def _purpose(self, purpose: int) -> int:
-        """Hook: what a socket is for, as the face shows it."""
-        return purpose
 
     def _answer(self, value: object, none: int, name: str) -> int:
         """Hook: what the callback in this slot has returned, as libcurl wants it."""

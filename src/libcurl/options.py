@@ -29,8 +29,8 @@ _KINDS = {
     lib.CURLOT_SLIST: LIST,
     lib.CURLOT_BLOB: BLOB,
 }
-# Numbers, but of an object: the size of what POSTFIELDS points to.
-_SIZES = (lib.CURLOPT_POSTFIELDSIZE, lib.CURLOPT_POSTFIELDSIZE_LARGE)
+#: Numbers, but of an object: the size of what POSTFIELDS points to.
+SIZES = (lib.CURLOPT_POSTFIELDSIZE, lib.CURLOPT_POSTFIELDSIZE_LARGE)
 _LONG_BITS = 8 * ffi.sizeof("long") - 1
 _TEXT_MOST = 8_000_000
 
@@ -71,7 +71,7 @@ class Option:
         self.id: int = row.id
         #: The CURLOT type of its value.
         self.type: int = row.type
-        self.kind = SPECIAL if self.id in _SIZES else _KINDS.get(self.type, SPECIAL)
+        self.kind = SPECIAL if self.id in SIZES else _KINDS.get(self.type, SPECIAL)
         self._lowest = -1 << (63 if self.type == lib.CURLOT_OFF_T else _LONG_BITS)
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from libcurl._native import ffi, lib
 from libcurl.connections import install_closer
 from libcurl.data import memory, set_headerdata, set_readdata, set_reader, set_writedata, set_writer
 from libcurl.engine import Engine
-from libcurl.options import Option, by_name
+from libcurl.options import SIZES, Option, by_name, by_number
 from libcurl.share_engine import ShareEngine
 
 TYPE_CHECKING = False
@@ -80,9 +80,6 @@ def set_progress(handle: Engine, option: Option, function: Callable[..., Any] | 
     handle._set_callback(option, function)
     if by_name["noprogress"] not in handle._settings:
         lib.easy_set_number(handle._handle, lib.CURLOPT_NOPROGRESS, function is None)
-
-
-_SIZES = ("postfieldsize", "postfieldsize_large")
 
 
 def _refuse_in_transfer(handle: Engine, option: Option) -> None:
@@ -186,12 +183,12 @@ def set_postfieldsize(handle: Engine, option: Option, value: Any) -> None:
     remember(handle, option, value)
 
 
-def _would_drop(handle: Engine, size: int) -> bool:
+def _would_drop(handle: Engine, length: int) -> bool:
     """Whether libcurl would drop POSTFIELDS: its own copy, of which it was told to send less before."""
     if handle._kept is not None and _POSTFIELDS in handle._kept:
         return False
-    told = [handle._settings.get(by_name[name]) for name in _SIZES]
-    return any(number is not None and 0 <= number < size for number in told)
+    told = [handle._settings.get(by_number[size]) for size in SIZES]
+    return any(number is not None and 0 <= number < length for number in told)
 
 
 def set_private(handle: Engine, option: Option, value: object) -> None:
