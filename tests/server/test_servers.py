@@ -60,6 +60,23 @@ def test_http_starts_each_test_with_empty_records(http: Any) -> None:
     assert http.accepted == 0
 
 
+@pytest.mark.parametrize("unix", [False, True])
+def test_http_clears_what_has_connected_and_was_not_accepted_yet(unix: bool) -> None:
+    from servers.http import HTTPServer
+
+    with HTTPServer(unix=unix) as server:
+        where = server.unix_path or (server.host, server.port)
+        for _ in range(20):
+            for _ in range(20):
+                with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as client:
+                    client.connect(where)
+            server.clear()
+            assert server.accepted == 0
+            assert server.connections == []
+            time.sleep(0.002)
+            assert server.accepted == 0
+
+
 def test_http_echoes_requests_and_bodies(http: Any) -> None:
     answer = json.loads(curl(http.url + "/echo?a=1", "-d", "x=y"))
     assert (answer["method"], answer["target"], answer["body"]) == ("POST", "/echo?a=1", "x=y")

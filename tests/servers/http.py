@@ -349,6 +349,8 @@ class HTTPServer:
 
     def clear(self) -> None:
         """Forget records and added routes, and end the connections that are open."""
+        if not self._stopping:
+            self._catch_up()
         with self._lock:
             connections = list(self._open)
         for connection in connections:
@@ -360,6 +362,15 @@ class HTTPServer:
         self.accepted = self.served = 0
         for records in (self.connections, self.requests, self.errors):
             records.clear()
+
+    def _catch_up(self) -> None:
+        """Wait for all who have connected by now: whoever comes last is accepted last."""
+        with socket.socket(self._listener.family) as last, contextlib.suppress(OSError):
+            last.settimeout(5)
+            last.connect(self._listener.getsockname())
+            last.shutdown(socket.SHUT_WR)
+            while last.recv(4096):
+                pass
 
     @property
     def open_connections(self) -> int:
