@@ -43,7 +43,7 @@ check: $(VENV)/built $(VENV)/pip-check ## formatting, lint, types
 	$(bin)/pyright --pythonpath $(bin)/python
 
 bench: ## measure against C, pycurl and others: half an hour (ARGS="--job a,g --client native,pycurl --quick")
-	PIP_NO_BINARY=pycurl $(MAKE) VENV=$(VENV)-bench $(VENV)-bench/pip-bench $(VENV)-bench/measured
+	PIP_NO_BINARY=pycurl $(MAKE) VENV=$(VENV)-bench $(VENV)-bench/apt-bench $(VENV)-bench/pip-bench $(VENV)-bench/measured
 	-PIP_NO_BINARY=pycurl $(MAKE) VENV=$(VENV)-bench-system PYTHON=/usr/bin/python3 $(VENV)-bench-system/measured
 	$(VENV)-bench/bin/python bench/run.py --also $(VENV)-bench-system/bin/python $(ARGS)
 
