@@ -9,18 +9,6 @@ from __future__ import annotations
 # First of all, because it says what to do where libcurl is missing.
 from libcurl import raw as raw
 from libcurl.easy import Easy
-from libcurl.errors import (
-    CouldntConnect,
-    CouldntResolveHost,
-    Error,
-    MultiError,
-    NotReady,
-    NotSupported,
-    OperationTimedOut,
-    PeerGone,
-    ShareError,
-    UrlError,
-)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +19,18 @@ if TYPE_CHECKING:
     from libcurl.address import Address as Address
     from libcurl.constants import *  # noqa: F403
     from libcurl.cookies import Cookie as Cookie
+    from libcurl.errors import (
+        CouldntConnect,
+        CouldntResolveHost,
+        Error,
+        MultiError,
+        NotReady,
+        NotSupported,
+        OperationTimedOut,
+        PeerGone,
+        ShareError,
+        UrlError,
+    )
     from libcurl.headers import Headers as Headers
     from libcurl.hsts import HSTSEntry as HSTSEntry
     from libcurl.hsts import HSTSIndex as HSTSIndex
@@ -51,33 +51,29 @@ globals().pop("options", None)
 
 #: Where a public name lives whose module is imported on first use; enums are in `constants`.
 _LATER = {
-    "Address": "address",
-    "Cookie": "cookies",
-    "HSTSEntry": "hsts",
-    "HSTSIndex": "hsts",
-    "Headers": "headers",
-    "Mime": "mime",
-    "MimePart": "mime",
-    "Multi": "multi",
-    "Share": "share",
-    "TLSSession": "sessions",
-    "Url": "url",
-    "WebSocket": "websocket",
-    "WsFrame": "websocket",
-    **dict.fromkeys(
+    name: module
+    for module, names in (
+        ("address", "Address"),
+        ("cookies", "Cookie"),
         (
-            "OptionInfo",
-            "VersionInfo",
-            "escape",
-            "getdate",
-            "global_trace",
-            "options",
-            "unescape",
-            "version",
-            "version_info",
+            "errors",
+            "CouldntConnect CouldntResolveHost Error MultiError NotReady NotSupported OperationTimedOut"
+            " PeerGone ShareError UrlError",
         ),
-        "library",
-    ),
+        ("headers", "Headers"),
+        ("hsts", "HSTSEntry HSTSIndex"),
+        (
+            "library",
+            "OptionInfo VersionInfo escape getdate global_trace options unescape version version_info",
+        ),
+        ("mime", "Mime MimePart"),
+        ("multi", "Multi"),
+        ("sessions", "TLSSession"),
+        ("share", "Share"),
+        ("url", "Url"),
+        ("websocket", "WebSocket WsFrame"),
+    )
+    for name in names.split()
 }
 _MODULES = ("aio", "constants", "pycurl", "sockets")
 

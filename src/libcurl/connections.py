@@ -31,8 +31,7 @@ from _operator import index
 from _weakref import ref
 
 from libcurl._native import ffi, lib
-from libcurl.errors import refusal
-from libcurl.registry import leave, report
+from libcurl.registry import leave, refusal, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,13 +17,14 @@ import sys
 from _weakref import ref
 
 from libcurl._native import ffi, lib
-from libcurl.errors import REFUSALS, Error, easy_error, refusal
 from libcurl.registry import (
+    REFUSALS,
     failed,
     handles,
     integer,
     interruptions,
     leave,
+    refusal,
     report,
     take_interruptions,
 )
@@ -362,11 +363,10 @@ class Engine(Settings):
     def _outcome(self, code: int) -> BaseException | None:
         """How a transfer in a multi has ended: what a callback raised, or an exception for the code."""
         exception, self._exception = self._exception, None
+        closing = self._handle.closing
         if exception is None and code:
-            exception = self._error(code)
-        if self._handle.closing:
-            if isinstance(exception, Error):
-                exception = self._error(lib.CURLE_ABORTED_BY_CALLBACK)
+            exception = self._error(lib.CURLE_ABORTED_BY_CALLBACK if closing else code)
+        if closing:
             for other in self._close():
                 report(other, self)
         if self._share is not None:
@@ -420,6 +420,8 @@ class Engine(Settings):
             message = "the handle is in a multi, which does its transfer"
         elif not message and code == lib.CURLE_RECURSIVE_API_CALL:
             message = "the handle is in the middle of a transfer of its own"
+        from libcurl.errors import easy_error
+
         return easy_error(code, message, errno)
 
     def _caches(self) -> list[ConnectionCache]:
@@ -483,6 +485,8 @@ def initialize() -> None:
     """libcurl's global state, at the first handle."""
     code = lib.library_init()
     if code:
+        from libcurl.errors import Error
+
         raise Error(code, "curl_global_init failed")
 
 

@@ -1,4 +1,7 @@
-"""What can go wrong, as exceptions: one class, and subclasses where Python has a class of its own."""
+"""What can go wrong in libcurl, as exceptions: one class, and subclasses where Python has one of its own.
+
+Imported when something does.
+"""
 
 from __future__ import annotations
 
@@ -148,15 +151,3 @@ def needs(name: str, version: str) -> NotSupported:
     return NotSupported(
         lib.CURLE_NOT_BUILT_IN, f"{name} needs libcurl {version}, this is {raw.LOADED_TEXT}"
     )
-
-
-REFUSALS = (lib.HANDLE_CLOSED, lib.HANDLE_BUSY, lib.HANDLE_FORKED)
-
-
-def refusal(code: int, kind: str) -> Exception:
-    """The exception for what a shim answers before it enters libcurl."""
-    if code == lib.HANDLE_CLOSED:
-        return ValueError(f"this {kind} is closed")
-    if code == lib.HANDLE_FORKED:
-        return RuntimeError(f"this {kind} was made before a fork: the child may only close it")
-    return RuntimeError(f"this {kind} is in use by another thread")

@@ -17,8 +17,17 @@ import libcurl.callbacks  # noqa: F401 # what C calls
 from libcurl._native import ffi, lib
 from libcurl.connections import ConnectionCache
 from libcurl.engine import Engine, initialize
-from libcurl.errors import REFUSALS, MultiError, refusal
-from libcurl.registry import handles, integer, interruptions, leave, report, take_interruptions
+from libcurl.errors import MultiError
+from libcurl.registry import (
+    REFUSALS,
+    handles,
+    integer,
+    interruptions,
+    leave,
+    refusal,
+    report,
+    take_interruptions,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

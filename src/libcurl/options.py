@@ -12,7 +12,6 @@ from _operator import index
 
 from libcurl import raw
 from libcurl._native import ffi, lib
-from libcurl.errors import needs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -212,6 +211,8 @@ def _unknown(name: str) -> Exception:
     c_name = f"CURLOPT_{name.upper()}"
     since = _since(c_name)
     if since and name == name.lower() and tuple(map(int, since.split("."))) > raw.LOADED:
+        from libcurl.errors import needs
+
         return needs(c_name, since)
     from difflib import get_close_matches
 

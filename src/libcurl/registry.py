@@ -1,4 +1,4 @@
-"""The handles that C may call back for, and what becomes of exceptions.
+"""The handles that C may call back for, what becomes of exceptions, and what a shim refuses.
 
 How a callback gets here is told in `callbacks`; exceptions of those that belong to no handle's call are
 left to the next call of any.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 from _operator import index
+
+from libcurl._native import lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +27,19 @@ if TYPE_CHECKING:
 
 #: The handles that have callbacks, by the number that C knows them by.
 handles: dict[int, Callable[[], Handle | None]] = {}
+
+
+#: What shims answer where they do not enter libcurl.
+REFUSALS = (lib.HANDLE_CLOSED, lib.HANDLE_BUSY, lib.HANDLE_FORKED)
+
+
+def refusal(code: int, kind: str) -> Exception:
+    """The exception for such an answer."""
+    if code == lib.HANDLE_CLOSED:
+        return ValueError(f"this {kind} is closed")
+    if code == lib.HANDLE_FORKED:
+        return RuntimeError(f"this {kind} was made before a fork: the child may only close it")
+    return RuntimeError(f"this {kind} is in use by another thread")
 
 
 def report(exception: BaseException, where: object) -> None:

@@ -10,8 +10,8 @@ from _operator import itemgetter
 
 from libcurl import raw
 from libcurl._native import ffi, lib
-from libcurl.errors import REFUSALS, NotSupported, refusal
 from libcurl.options import BLOB, LIST, METHODS, NUMBER, SPECIAL, TEXT, VALUES, Option, by_name
+from libcurl.registry import REFUSALS, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -264,6 +264,8 @@ class Settings:
         if code in REFUSALS:
             return refusal(code, self._kind)
         if code in (lib.CURLE_UNKNOWN_OPTION, lib.CURLE_NOT_BUILT_IN):
+            from libcurl.errors import NotSupported
+
             return NotSupported(code, f"{name} is not built into this libcurl {raw.LOADED_TEXT}")
         reason = ffi.string(lib.curl_easy_strerror(code)).decode()
         shown = value if option.kind == NUMBER else "this value"

@@ -12,8 +12,8 @@ from _weakref import ref
 from libcurl._native import ffi, lib
 from libcurl.connections import ConnectionCache
 from libcurl.engine import initialize
-from libcurl.errors import REFUSALS, ShareError, refusal
-from libcurl.registry import take_interruptions
+from libcurl.errors import ShareError
+from libcurl.registry import REFUSALS, refusal, take_interruptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

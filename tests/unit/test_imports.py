@@ -42,7 +42,7 @@ EXCEPTED = {
 }
 # What is imported on first use: `import libcurl` and an ordinary transfer do without.
 ON_USE = """
-address aio callbacks connections constants cookies data headers hsts infos library mime mime_engine
+address aio callbacks connections constants cookies data errors headers hsts infos library mime mime_engine
 mime_sources multi multi_engine pycurl sessions share share_engine sockets special symbols url
 websocket
 """.split()
