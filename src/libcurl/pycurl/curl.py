@@ -40,20 +40,19 @@ _note = lib.easy_note
 _POSTFIELDS: int = lib.CURLOPT_POSTFIELDS
 _NULL = ffi.NULL
 _call_back = lib.easy_call_back
+_end_all = lib.easy_end
 _enter = lib.easy_enter
 _leave = lib.easy_leave
 _reset = lib.easy_reset
 _new = ffi.new
+_owned = ffi.gc
 _EASY = ffi.typeof("easy *")
 _make = object.__new__
 _init = lib.easy_init
 _end = lib.easy_close
 _idle = lib.easy_idle
-_end_all = lib.easy_end
-_owned = ffi.gc
 # Slots of the engine's, set without the detour of a class that has a __delattr__.
 _hold = Settings.__dict__["_handle"].__set__
-_hold_end = Settings.__dict__["_end"].__set__
 _hold_cache = Engine.__dict__["_cache"].__set__
 
 # Options that setopt takes the short way, once they have been set the long way: strings, lists, callables.
@@ -135,14 +134,14 @@ class Curl(
 
     # Until it is set, an attribute is the class's: a handle that is made and closed sets hardly any.
     # (What holds closers is not among them: it has to go before the handle does.)
-    _body = _exception = _kept = _lent = _memo = _share = _sockets = _view = None
+    _body = _end = _exception = _kept = _lent = _memo = _share = _sockets = _view = None
     _callbacks: tuple[Option, ...] = ()
     #: What a callback has raised that was only shown.
     _cause: BaseException | None = None
     #: What errstr() tells when the error buffer has been read.
     _message = ""
-    #: Whether it is registered: there is more to close than the handle itself. None: that is closed.
-    _busy: bool | None = False
+    #: Whether it is registered: there is more to close than the handle itself.
+    _busy = False
     #: What is set, where C can do no more than note that it is.
     _values: dict[Option, Any] | None = None
     #: A weak reference to its multi.
@@ -239,8 +238,24 @@ class Curl(
 
     def _begin(self, handle: Any = None) -> None:
         _hold(self, handle)
-        _hold_end(self, _owned(handle, _end_all))
         _hold_cache(self, None)
+        if type(self) is not Curl:  # whose finalizer may be another one
+            self._insure()
+
+    def _insure(self, method: str = "setopt") -> None:
+        handle = self._handle
+        code = _enter(handle)
+        if code:
+            self._refuse(code, method)
+        attributes = attributes_of(self)
+        end = None
+        try:
+            end = _owned(handle, _end_all)
+            attributes.setdefault("_end", end)
+        finally:
+            if end is not None and attributes.get("_end") is not end:
+                _owned(end, None)
+            _leave(handle)
 
     def _register(self) -> None:
         if not self._busy:
@@ -271,7 +286,6 @@ class Curl(
                 self._kept = None
             if self._values is not None:
                 self._values = None
-            self._busy = None
             return
         code = handle.curl and _idle(handle)
         if code and code != lib.HANDLE_FORKED:
@@ -284,20 +298,20 @@ class Curl(
     def __del__(self) -> None:
         """Close it, at the latest now. Not while it performs."""
         try:
-            busy = self._busy
+            handle = self._handle
         except AttributeError:
             return  # a constructor that failed
-        handle = self._handle
-        if busy is not None and handle.curl:
-            if not busy:
-                code = _end(handle)
-            else:
-                code = _idle(handle)
-                if not code or code == lib.HANDLE_FORKED:
-                    super().__del__()
-                    return
-            if code:
-                report(refused(code, "curl", "__del__"), self)
+        if not handle.curl:
+            return
+        if not self._busy:
+            code = _end(handle)
+        else:
+            code = _idle(handle)
+            if not code or code == lib.HANDLE_FORKED:
+                super().__del__()
+                return
+        if code:
+            report(refused(code, "curl", "__del__"), self)
 
     def duphandle(self) -> Self:
         """A new handle with the same options, callables and attributes."""

@@ -26,11 +26,13 @@ class TransferMethods:
     _after: Any
     _cache: Any
     _check: Any
+    _end: Any
     _enter: Any
     _exception: Any
     _give_up: Any
     _handle: Any
     _in_slices: Any
+    _insure: Any
     _look_at_small_bodies: Any
     _message: str
     _refuse: Any
@@ -41,6 +43,8 @@ class TransferMethods:
         """Do the transfer and wait for its end."""
         if self._message:
             self._message = ""
+        if self._end is None:
+            self._insure("perform")
         self._ended(self._in_slices())
 
     def _ended(self, code: int) -> None:
@@ -77,7 +81,10 @@ class TransferMethods:
 
     def _look(self) -> Any:
         """Where small bodies will be seen."""
-        self._check("perform")
+        if self._end is None:
+            self._insure("perform")
+        else:
+            self._check("perform")
         self._look_at_small_bodies()
         return self._view
 
