@@ -121,9 +121,6 @@ def python_read(easy: int, data: Any, size: int) -> int:
 _NO_DATA = (lib.CURL_READFUNC_ABORT, lib.CURL_READFUNC_PAUSE, 0)
 
 
-_READ_CODES = (0, lib.CURL_READFUNC_ABORT, lib.CURL_READFUNC_PAUSE)
-
-
 def deliver(given: Any, data: Any, size: int, source: str) -> int:
     """What a read callback has returned goes to libcurl."""
     if type(given) is not bytes:

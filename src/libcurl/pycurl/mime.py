@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer, Self
 
+    from libcurl.engine import Engine
     from libcurl.pycurl.curl import Curl
 
     Text = str | bytes
@@ -359,7 +360,7 @@ class CurlMime(MimeEngine):
         return child  # type: ignore[return-value]
 
 
-def check_mimepost(curl: Curl, mime: object) -> None:
+def check_mimepost(curl: Engine, mime: object) -> None:
     """Whether it can be set."""
     if not isinstance(mime, CurlMime):
         raise TypeError("setopt(option=MIMEPOST) expects a CurlMime object")
@@ -388,7 +389,7 @@ _FORM_FIELDS = {lib.CURLFORM_CONTENTTYPE: "type", lib.CURLFORM_FILENAME: "filena
 _FORM_CONTENTS = (lib.CURLFORM_COPYCONTENTS, lib.CURLFORM_BUFFERPTR)
 
 
-def set_httppost(curl: Curl, items: list[Any] | tuple[Any, ...]) -> None:
+def set_httppost(curl: Engine, items: list[Any] | tuple[Any, ...]) -> None:
     """HTTPPOST: [(name, value), (name, (FORM_..., value, ...)), ...], sent as MIME."""
     if not items:
         return

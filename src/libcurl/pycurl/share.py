@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from libcurl.pycurl.curl import Curl
+    from libcurl.engine import Engine
 
 _SHARE = by_name["share"]
 _KINDS = {value for name, value in OWNED["CurlShare"].items() if name.startswith("LOCK_DATA_")}
@@ -53,7 +53,7 @@ class CurlShare(CurlShareAttributes, ShareEngine):
         self._users = WeakSet()
         return self
 
-    def _attach(self, curl: Curl, option: Option) -> None:
+    def _attach(self, curl: Engine, option: Option) -> None:
         with self._lock:
             if self.closed:
                 raise error("CurlShare is closed")
