@@ -179,6 +179,7 @@ def file_source(native: Any, file: Any) -> tuple[Any, Any, int]:
 
 
 def iterator_source(chunks: Iterator[Any]) -> Any:
+    """A read function that hands out what an iterator of bytes gives."""
     rest = memoryview(b"")
 
     def read(size: int) -> memoryview:

@@ -8,13 +8,12 @@ from _operator import index
 from libcurl._native import ffi, lib
 from libcurl.engine import _RUNNING, SLICE, Engine, Purposes, _continue
 from libcurl.options import find
-from libcurl.registry import interruptions
+from libcurl.registry import Closing, interruptions
 from libcurl.settings import NOTHING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
     from typing import Any, BinaryIO
 
     from typing_extensions import Self, Unpack
@@ -54,7 +53,7 @@ class _SockTypes(Purposes):
         return self.setdefault(purpose, SockType(purpose))
 
 
-class Easy(Engine):
+class Easy(Closing, Engine):
     """One transfer at a time, and what it leaves behind: connections, cookies, TLS sessions.
 
     Options are keywords in lower case, as the loaded libcurl lists them (`libcurl.options()`):
@@ -90,17 +89,6 @@ class Easy(Engine):
         if options:
             self._set_many(options)  # type: ignore[arg-type]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         if self.closed:
             return f"<{type(self).__name__} closed>"
@@ -108,9 +96,6 @@ class Easy(Engine):
 
     def __copy__(self) -> Self:
         raise TypeError("a handle is not copied: use duphandle()")
-
-    def __reduce__(self) -> str:
-        raise TypeError(f"cannot pickle {type(self).__name__}")
 
     # -- Options ---------------------------------------------------------------------------------
 

@@ -11,13 +11,14 @@ from _weakref import ref
 
 from libcurl._native import ffi, lib
 from libcurl.callbacks import deliver
+from libcurl.data import iterator_source
 from libcurl.engine import Engine
 from libcurl.errors import easy_error
 from libcurl.registry import integer, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Any
 
@@ -143,7 +144,7 @@ def find_source(source: Any) -> tuple[Any, Any, int] | None:
     except TypeError:
         if isinstance(source, str) or not hasattr(source, "__iter__"):
             return None
-        return _from_iterator(iter(source)), None, -1
+        return iterator_source(iter(source)), None, -1
     from io import BytesIO
 
     return _from_file(BytesIO(data))
@@ -161,19 +162,3 @@ def _from_file(file: Any) -> tuple[Any, Any, int]:
         file.seek(offset + start if origin == os.SEEK_SET else offset, origin)
 
     return file.read, seek, size
-
-
-def _from_iterator(chunks: Iterator[Any]) -> Any:
-    rest = memoryview(b"")
-
-    def read(size: int) -> memoryview:
-        nonlocal rest
-        while not rest:
-            chunk = next(chunks, None)
-            if chunk is None:
-                return rest
-            rest = memoryview(chunk).cast("B")
-        chunk, rest = rest[:size], rest[size:]
-        return chunk
-
-    return read

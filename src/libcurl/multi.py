@@ -12,14 +12,14 @@ from libcurl.engine import SLICE
 from libcurl.errors import NotSupported, needs
 from libcurl.multi_engine import MultiEngine
 from libcurl.raw import absent
+from libcurl.registry import Closing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import TracebackType
     from typing import Any
 
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Unpack
 
     from libcurl._options import MultiOptions
 
@@ -37,7 +37,7 @@ _add = lib.multi_add
 _DRIVING = (lib.CURLMOPT_SOCKETFUNCTION, lib.CURLMOPT_TIMERFUNCTION)
 
 
-class Multi(MultiEngine):
+class Multi(Closing, MultiEngine):
     """Many transfers at once, over a cache of connections of its own.
 
     Three ways to drive it: `run`, or `step` when `fileno` is readable; `perform` and `poll`; or
@@ -58,23 +58,9 @@ class Multi(MultiEngine):
         self._settings: dict[int, Any] = {}
         self.set(**options)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"of {len(self)}"
         return f"<{type(self).__name__} {state}>"
-
-    def __reduce__(self) -> str:
-        raise TypeError(f"cannot pickle {type(self).__name__}")
 
     def __len__(self) -> int:
         return len(self._easies)

@@ -1,4 +1,4 @@
-"""The handles that C may call back for, what becomes of exceptions, and what a shim refuses.
+"""The handles that C may call back for, what becomes of exceptions, and what is refused.
 
 How a callback gets here is told in `callbacks`; exceptions of those that belong to no handle's call are
 left to the next call of any.
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Protocol
 
+    from typing_extensions import Self
+
     class Handle(Protocol):
         """What this module needs of an easy or a multi handle."""
 
@@ -27,6 +29,30 @@ if TYPE_CHECKING:
 
 #: The handles that have callbacks, by the number that C knows them by.
 handles: dict[int, Callable[[], Handle | None]] = {}
+
+
+class Closing:
+    """What `with` closes, and nobody pickles."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"cannot pickle {type(self).__name__}")
 
 
 #: What shims answer where they do not enter libcurl.

@@ -5,20 +5,17 @@ from __future__ import annotations
 from _operator import index
 
 from libcurl._native import lib
+from libcurl.registry import Closing
 from libcurl.share_engine import ShareEngine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
-
     from libcurl.sockets.tool import Sockets
 
 __all__ = ["Share"]
 
 
-class Share(ShareEngine):
+class Share(Closing, ShareEngine):
     """Cookies, connections, TLS sessions and more that easy handles share.
 
     `Share(LockData.COOKIE, LockData.DNS)`, then `Easy(share=share)`. The handles may work in different
@@ -42,22 +39,8 @@ class Share(ShareEngine):
             self._sockets = as_set(sockets)
         self.share(*data)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__}{' closed' if self.closed else ''}>"
-
-    def __reduce__(self) -> str:
-        raise TypeError(f"cannot pickle {type(self).__name__}")
 
     @property
     def closed(self) -> bool:

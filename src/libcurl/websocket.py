@@ -11,14 +11,14 @@ from libcurl.engine import Engine
 from libcurl.errors import NotReady, easy_error, needs
 from libcurl.options import by_name
 from libcurl.raw import absent
+from libcurl.registry import Closing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
     from typing import Any
 
-    from typing_extensions import Buffer, Self, Unpack
+    from typing_extensions import Buffer, Unpack
 
     from libcurl._options import Options
     from libcurl.url import Url
@@ -94,7 +94,7 @@ def _frame(frame: Any) -> WsFrame:
     return WsFrame(frame.age, frame.flags, frame.offset, frame.bytesleft, frame.len)
 
 
-class WebSocket:
+class WebSocket(Closing):
     """Whole messages over a WebSocket: str for text, bytes for binary.
 
         with libcurl.WebSocket("wss://example.com/chat") as ws:
@@ -129,17 +129,6 @@ class WebSocket:
             if self._owns:
                 self.easy.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<WebSocket over {self.easy!r}>"
