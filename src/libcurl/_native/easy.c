@@ -147,8 +147,6 @@ int easy_duplicate(easy *original, easy *e)
   return code;
 }
 
-
-
 /* Out of the private multi. */
 void easy_detach(easy *e)
 {

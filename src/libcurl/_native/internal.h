@@ -49,14 +49,17 @@ int easy_begin(easy *);
 void easy_size_buffers(easy *, enum buffers);
 
 /* multi.c */
+void multi_link(multi *, easy *);
 void multi_unlink(easy *);
 void multi_note(easy *);
 void multi_deliver(multi *);
 int multi_results(multi *, int remove);
 void multi_show_results(multi *, int code);
-int multi_refusal(multi *, int code);
 void multi_notice(multi *, CURL *);
 int multi_nudge(multi *, int code, int *running);
+
+/* multi_callbacks.c */
+int multi_refusal(multi *, int code);
 
 /* loop.c */
 void loop_free(struct loop *);

@@ -23,6 +23,7 @@ static CURLcode from_multi(CURLMcode code)
     return CURLE_BAD_FUNCTION_ARGUMENT;
   }
 }
+
 /* libcurl says there what went wrong. */
 CURLcode easy_clear_error(easy *e)
 {

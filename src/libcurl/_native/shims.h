@@ -254,11 +254,13 @@ int multi_socket_action(multi *, curl_socket_t, int events, int *running);
 int multi_assign(multi *, curl_socket_t, int present);
 int multi_set_number(multi *, CURLMoption, int64_t);
 int multi_set_list(multi *, CURLMoption, char **);
-int multi_set_callback(multi *, CURLMoption, int present);
 int multi_get_offt(multi *, CURLMinfo_offt, curl_off_t *);
 int multi_notify(multi *, unsigned notification, int enable);
 int multi_info_read(multi *);
 void multi_results_taken(multi *);
+
+/* multi_callbacks.c */
+int multi_set_callback(multi *, CURLMoption, int present);
 
 /* classic.c */
 enum { TIME_PASSED = 2147483647 };
