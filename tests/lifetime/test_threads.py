@@ -480,3 +480,36 @@ def test_a_fork_leaves_no_lock_behind(http_process: Any, script: Any) -> None:
             done.set()
     """
     script(code, http_process.url)
+
+
+def test_a_child_forked_while_another_thread_makes_the_first_handle_makes_its_own(
+    script: Any, http_process: Any
+) -> None:
+    code = """
+        import os, signal, sys, threading
+        import libcurl.easy, libcurl.errors
+        from libcurl import Easy
+
+        url = sys.argv[1]
+        assert Easy.fetch  # and no handle yet: libcurl's global state is to be made
+        begun = threading.Event()
+
+        def first():
+            begun.set()
+            Easy().close()
+
+        thread = threading.Thread(target=first)
+        thread.start()
+        begun.wait()
+        children = []
+        for _ in range(40):
+            child = os.fork()
+            if not child:
+                signal.alarm(10)  # ends it where it waits for ever
+                with Easy(url=url) as easy:
+                    os._exit(easy.fetch() != b"hello")
+            children.append(child)
+        thread.join()
+        assert [os.waitpid(child, 0)[1] for child in children] == [0] * 40
+    """
+    script(code, http_process.url)

@@ -236,6 +236,13 @@ void easy_end(easy *e)
   e->first = NULL;
 }
 
+/* The same, unless Python was interrupted before it could note that this is to be done. */
+void easy_backstop(easy *e)
+{
+  if(e->insured)
+    easy_end(e);
+}
+
 static int amid(easy *e)
 {
   multi *m = e->joined;

@@ -26,19 +26,27 @@ static void forked(void)
   common_unlock();
 }
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static CURLcode initialized;
-
-static void init(void)
+/* From the start: a fork may come while another thread makes the first handle. */
+__attribute__((constructor)) static void watch_forks(void)
 {
-  initialized = curl_global_init(CURL_GLOBAL_DEFAULT);
   pthread_atfork(common_lock, common_unlock, forked);
 }
 
-/* libcurl's global state: made at the first handle, never cleaned up. */
+/* libcurl's global state: made at the first handle, never cleaned up. A fork waits until it is made, for
+ * libcurl has a lock of its own there, which nobody would release in the child. */
 int library_init(void)
 {
-  pthread_once(&once, init);
+  static _Bool done;
+  static CURLcode initialized;
+
+  if(!__atomic_load_n(&done, __ATOMIC_ACQUIRE)) {
+    common_lock();
+    if(!done) {
+      initialized = curl_global_init(CURL_GLOBAL_DEFAULT);
+      __atomic_store_n(&done, 1, __ATOMIC_RELEASE);
+    }
+    common_unlock();
+  }
   return (int)initialized;
 }
 
@@ -172,4 +180,18 @@ void easy_leave(easy *e)
   if(e->joined)
     guard_leave(&e->joined->inside);
   guard_leave(&e->inside);
+}
+
+/* How deep this thread is inside. */
+int easy_depth(easy *e)
+{
+  guard_shown(&e->inside);
+  return guard_elsewhere(&e->inside) ? 0 : e->inside.depth;
+}
+
+/* Leave, if this thread has entered since: an interrupt can come before Python has heard that it has. */
+void easy_leave_to(easy *e, int depth)
+{
+  while(!guard_elsewhere(&e->inside) && e->inside.depth > depth)
+    easy_leave(e);
 }

@@ -118,6 +118,20 @@ int easy_set_pointer(easy *e, int option, void *pointer)
   return code;
 }
 
+/* POSTFIELDS, which libcurl does not copy, and how much of it there is. */
+int easy_set_post(easy *e, void *data, curl_off_t size)
+{
+  int code = easy_enter(e);
+
+  if(!code) {
+    code = curl_easy_setopt(e->curl, CURLOPT_POSTFIELDSIZE_LARGE, size);
+    if(!code)
+      code = curl_easy_setopt(e->curl, CURLOPT_POSTFIELDS, data);
+    easy_leave(e);
+  }
+  return code;
+}
+
 /* Copied by libcurl; data NULL unsets. */
 int easy_set_blob(easy *e, int option, void *data, size_t size)
 {

@@ -127,6 +127,7 @@ typedef struct easy {
   _Bool verdicts_check; /* what the opener has opened is to be in `verdicts`, or Python is asked */
   _Bool fresh;   /* a socket was opened since the last request */
   _Bool refusing; /* the opener has refused an address since the last request */
+  _Bool insured;   /* easy_backstop is to close it */
   _Bool attention; /* Python has something to do after every transfer */
   _Bool lent;    /* body is memory of a bytes object */
   _Bool gathers; /* the write callback is a BytesIO's, which is given what was gathered */
@@ -162,6 +163,8 @@ int easy_enter_to_look(easy *);
 int easy_enter_again(easy *);
 int easy_idle(easy *);
 void easy_leave(easy *);
+int easy_depth(easy *);
+void easy_leave_to(easy *, int depth);
 int easy_inside(const easy *);
 
 /* easy.c */
@@ -170,6 +173,7 @@ int easy_duplicate(easy *, easy *twin);
 int easy_adopt(easy *, CURL *, _Bool classic);
 int easy_close(easy *);
 void easy_end(easy *);
+void easy_backstop(easy *);
 void easy_renounce(easy *);
 int easy_amid(easy *);
 int easy_reset(easy *);
@@ -202,6 +206,7 @@ int easy_headers(easy *, unsigned origin, int request, buffer *names, buffer *va
 int easy_set_number(easy *, int option, int64_t);
 int easy_set_text(easy *, int option, const char *);
 int easy_set_pointer(easy *, int option, void *);
+int easy_set_post(easy *, void *data, curl_off_t size);
 int easy_set_blob(easy *, int option, void *data, size_t size);
 int easy_set_list(easy *, int option, const char *items, size_t size);
 struct curl_slist *easy_list(easy *, int option);
