@@ -92,11 +92,13 @@ def _absent_functions() -> dict[str, str]:
 
 
 def _make_types() -> None:
-    """All types of the C API, now.
+    """All types of the C API, now, and those that this package writes beside pointers to them.
 
     cffi makes each when it is first used. Without a GIL two threads that come to that at once can get
-    one half made, or end the process.
+    one half made, or end the process; with PyPy's cffi one can get what the other has asked for.
     """
+    for name in OTHER_TYPES:
+        ffi.typeof(name)
     typedefs, structs, unions = ffi.list_types()
     tagged = [f"struct {name}" for name in structs] + [f"union {name}" for name in unions]
     for name in typedefs + tagged:
@@ -106,7 +108,12 @@ def _make_types() -> None:
         getattr(_lib, name)
 
 
-if "t" in getattr(sys, "abiflags", ""):
+OTHER_TYPES = (
+    *("char[]", "char **", "int *", "int[]", "long", "long *", "size_t", "size_t *", "uintptr_t"),
+    *("unsigned *", "CURLU **", "buffer[2]", "easy", "struct curl_waitfd[]"),
+)
+
+if "t" in getattr(sys, "abiflags", "") or sys.implementation.name == "pypy":
     _make_types()
 
 

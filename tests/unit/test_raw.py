@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import re
 import socket
 from typing import Any
@@ -164,3 +165,16 @@ def test_the_manuals_example_of_a_closed_socket(http: Any) -> None:
     assert closed == [(0xABCD, fd[0])]
     assert body == [b"hello"]
     assert http.connections[0].wait_closed()
+
+
+def test_all_types_that_this_package_writes_can_be_made_beforehand() -> None:
+    """Where threads may not make them: pointers to what has a name are made from the names."""
+    typedefs, structs, unions = ffi.list_types()
+    names = {*typedefs, *(f"struct {name}" for name in structs + unions)}
+    written = set()
+    for path in pathlib.Path(raw.__file__).parent.rglob("*.py"):
+        written |= set(
+            re.findall(r'ffi\.(?:new|cast|typeof|sizeof)\(\s*"([^"]+)"', path.read_text())
+        )
+    assert len(written) > 20
+    assert written - {f"{name} *" for name in names} <= set(raw.OTHER_TYPES)
