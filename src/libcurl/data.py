@@ -90,8 +90,9 @@ def set_readdata(handle: Engine, option: Option, source: Any) -> None:
             raise option.refused(
                 source, "bytes, a file opened in binary mode or an iterator of bytes"
             )
-    handle._enter()
+    depth = lib.easy_depth(native)
     try:
+        handle._enter()
         handle._set_callback(by_name["readfunction"], read)
         handle._set_callback(by_name["seekfunction"], seek)
         if source is not None and read is None:
@@ -101,7 +102,7 @@ def set_readdata(handle: Engine, option: Option, source: Any) -> None:
                 raise handle._option_error(code, option, source)
         handle._keep(option.id, data)
     finally:
-        lib.easy_leave(native)
+        lib.easy_leave_to(native, depth)
     if source is None:
         handle._unremember(option)
     else:

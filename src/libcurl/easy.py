@@ -158,8 +158,9 @@ class Easy(Closing, Engine):
 
     def duphandle(self) -> Self:
         """A new handle with the same options and callables (curl_easy_duphandle), not the connections."""
-        self._enter()  # until the twin has pointers of its own
+        depth = lib.easy_depth(self._handle)
         try:
+            self._enter()  # until the twin has pointers of its own
             handle = ffi.new("easy *")
             if lib.easy_duplicate(self._handle, handle):
                 raise MemoryError("curl_easy_duphandle failed")
@@ -167,7 +168,7 @@ class Easy(Closing, Engine):
             twin._begin(handle)
             self._copy_to(twin)
         finally:
-            lib.easy_leave(self._handle)
+            lib.easy_leave_to(self._handle, depth)
         return twin
 
     # -- Transfer --------------------------------------------------------------------------------

@@ -46,9 +46,6 @@ _perform = lib.easy_perform
 _continue = lib.easy_continue
 _RUNNING = lib.HANDLE_RUNNING
 _unpack = ffi.unpack
-# PyPy's cffi completes a type when it is first used: not by several threads at once, then.
-if sys.implementation.name == "pypy":
-    ffi.sizeof("easy")
 
 
 class Purposes(dict[int, int]):
@@ -108,16 +105,21 @@ class Engine(Settings):
 
         Handles that have done nothing yet, of which there may be thousands, need not pay for it.
         """
+        handle = self._handle
+        depth = lib.easy_depth(handle)
         end = None
-        self._enter()
         try:
-            self._id = self._handle.id
-            end = ffi.gc(self._handle, lib.easy_end)
+            self._enter()
+            self._id = handle.id
+            end = ffi.gc(handle, lib.easy_backstop)
             self._end = self._end or end
-        finally:
-            if end is not None and self._end is not end:  # a signal handler was here first, or now
+        finally:  # of which no interrupt comes between the first two
+            insures = end is not None and self._end is end
+            if insures:
+                handle.insured = True
+            lib.easy_leave_to(handle, depth)
+            if end is not None and not insures:  # a signal handler was here first, or now
                 ffi.gc(end, None)
-            lib.easy_leave(self._handle)
 
     def _register(self) -> None:
         """From now on libcurl may call back: be found, and be closed before the interpreter goes."""
@@ -224,7 +226,7 @@ class Engine(Settings):
             multi._halt(self)
         if self._exception is None:
             self._exception = exception
-        else:
+        elif self._exception is not exception:  # which may be told twice
             report(exception, self)
 
     def _refused(self) -> None:
@@ -320,26 +322,33 @@ class Engine(Settings):
     def _peek_body(self) -> bytes:
         """What has been collected so far."""
         handle = self._handle
-        code = lib.easy_enter_to_look(handle)
-        if code:
-            raise self._error(code)
-        body: bytes = _unpack(handle.body.data, handle.body.size) if handle.body.size else b""
-        lib.easy_leave(handle)
-        return body
+        depth = lib.easy_depth(handle)
+        try:
+            code = lib.easy_enter_to_look(handle)
+            if code:
+                raise self._error(code)
+            collected = handle.body
+            return _unpack(collected.data, collected.size) if collected.size else b""
+        finally:
+            lib.easy_leave_to(handle, depth)
 
     def _take_body(self) -> bytes:
         """What has been collected; C forgets it."""
         handle = self._handle
-        code = lib.easy_enter_to_look(handle)
-        if code:
-            raise self._error(code)
-        collected = handle.body
-        size = collected.size
-        body = self._lent
-        if not handle.lent or body is None or len(body) != size:
-            body = _unpack(collected.data, size) if size else b""
-        self._lent = None
-        lib.easy_body_taken(handle)
+        depth = lib.easy_depth(handle)
+        try:
+            code = lib.easy_enter_to_look(handle)
+            if code:
+                raise self._error(code)
+            collected = handle.body
+            size = collected.size
+            body = self._lent
+            if not handle.lent or body is None or len(body) != size:
+                body = _unpack(collected.data, size) if size else b""
+            self._lent = None
+            lib.easy_body_taken(handle)
+        finally:
+            lib.easy_leave_to(handle, depth)
         return body
 
     def _after(self, code: int) -> None:
@@ -375,11 +384,15 @@ class Engine(Settings):
 
     def _check(self) -> None:
         """Raise where the handle cannot be used: closed, in another thread, in a forked child."""
-        self._enter()
-        lib.easy_leave(self._handle)
+        code = lib.easy_idle(self._handle)
+        if code:
+            raise self._error(code)
 
     def _enter(self) -> None:
-        """As `_check`, and no other thread comes in until lib.easy_leave."""
+        """As `_check`, and no other thread comes in until this one has left.
+
+        Which is to be done (lib.easy_leave_to) whether this has come back or was interrupted.
+        """
         code = lib.easy_enter(self._handle)
         if code:
             raise self._error(code)
@@ -403,14 +416,17 @@ class Engine(Settings):
             return OSError(files.error, os.strerror(files.error))
         message = ""
         errno = 0
-        if not lib.easy_enter_again(handle):  # or somebody else may have closed it meanwhile
-            if handle.error and code != lib.CURLE_RECURSIVE_API_CALL:
-                message = ffi.string(handle.error).decode("utf-8", "replace").rstrip()
-                handle.error[0] = b"\0"  # told once
-            found = ffi.new("found *")
-            if not lib.easy_getinfo(handle, lib.CURLINFO_OS_ERRNO, found):
-                errno = found.number
-            lib.easy_leave(handle)
+        depth = lib.easy_depth(handle)
+        try:
+            if not lib.easy_enter_again(handle):  # or somebody else may have closed it meanwhile
+                if handle.error and code != lib.CURLE_RECURSIVE_API_CALL:
+                    message = ffi.string(handle.error).decode("utf-8", "replace").rstrip()
+                    handle.error[0] = b"\0"  # told once
+                found = ffi.new("found *")
+                if not lib.easy_getinfo(handle, lib.CURLINFO_OS_ERRNO, found):
+                    errno = found.number
+        finally:
+            lib.easy_leave_to(handle, depth)
         error = self._make_error(code, message, errno)
         return error if self._sockets is None else self._sockets.error(code, error)
 
@@ -441,11 +457,12 @@ class Engine(Settings):
 
     def _set_share(self, option: Option, share: ShareEngine | None) -> None:
         """Attach to a share, or detach (CURLOPT_SHARE); the share is kept alive."""
-        self._enter()
+        depth = lib.easy_depth(self._handle)
         try:
+            self._enter()
             left = self._change_share(option, share)
         finally:
-            lib.easy_leave(self._handle)
+            lib.easy_leave_to(self._handle, depth)
         if left is not None and left is not share:
             left._released()
 

@@ -62,19 +62,20 @@ def getinfo_raw(easy: Engine, info: int | str) -> Any:
     kind = code_of_info & _TYPES
     if kind == _STRING:
         return _string(easy, code_of_info)
-    code = lib.easy_enter_to_look(handle)  # what is found may belong to the handle
-    if not code:
-        try:
-            found = _spare.pop()
-        except IndexError:
-            found = ffi.new("found *")
-        try:
+    depth = lib.easy_depth(handle)
+    try:
+        found = _spare.pop()
+    except IndexError:
+        found = ffi.new("found *")
+    try:
+        code = lib.easy_enter_to_look(handle)  # what is found may belong to the handle
+        if not code:
             code = lib.easy_getinfo(handle, code_of_info, found)
-            if not code:
-                return _value(found, kind, code_of_info)
-        finally:
-            lib.easy_leave(handle)
-            _spare.append(found)
+        if not code:
+            return _value(found, kind, code_of_info)
+    finally:
+        lib.easy_leave_to(handle, depth)
+        _spare.append(found)
     raise _error(easy, code, code_of_info)
 
 

@@ -236,16 +236,10 @@ def attach(handle: Engine, option: Option, mime: Any) -> None:
         raise option.refused(mime, "a Mime")
     if handle._amid_transfer():
         raise RuntimeError("CURLOPT_MIMEPOST cannot be set during a transfer")
-    native = handle._handle
-    code = lib.easy_enter(native)
-    if not code:
-        try:
-            tree = Tree(mime, handle)
-            code = lib.easy_set_pointer(native, option.id, tree.mime)
-            if not code:
-                handle._keep(option.id, tree)
-        finally:
-            lib.easy_leave(native)
+    native, tree = handle._handle, Tree(mime, handle)
+    code = handle._point(
+        option.id, tree, lambda: lib.easy_set_pointer(native, option.id, tree.mime)
+    )
     if code:
         raise handle._option_error(code, option, mime)
     handle._remember(option, mime)

@@ -408,13 +408,14 @@ class Multi(Closing, MultiEngine):
         easy._begin(handle)
         easy._insure()
         answer: int = lib.CURL_PUSH_DENY
-        lib.easy_enter(handle)
+        depth = lib.easy_depth(handle)
         try:
+            lib.easy_enter(handle)
             given = self._callbacks[lib.CURLMOPT_PUSHFUNCTION](parent, easy, headers)
             if given is not None and not handle.closing:
                 answer = index(given)
         finally:
-            lib.easy_leave(handle)
+            lib.easy_leave_to(handle, depth)
             if answer != lib.CURL_PUSH_OK:  # libcurl frees what was not accepted
                 lib.easy_renounce(handle)
                 easy._closed()

@@ -176,7 +176,7 @@ class MultiEngine:
         self._handle.failed = True
         if self._exception is None:
             self._exception = exception
-        else:
+        elif self._exception is not exception:  # which may be told twice
             report(exception, self)
 
     def _halt(self, easy: Engine) -> None:

@@ -94,6 +94,15 @@ def failed(
     kind: type[BaseException], exception: BaseException, traceback: TracebackType | None
 ) -> None:
     """cffi's onerror: sees even what is raised before a callback's first line (a Ctrl-C)."""
+    try:
+        _tell(exception, traceback)
+    except BaseException as another:  # a second Ctrl-C, when the first was being told of
+        _tell(exception, traceback)
+        leave(another, "a libcurl callback")
+
+
+def _tell(exception: BaseException, traceback: TracebackType | None) -> None:
+    """The handle whose callback this has come out of is told; nobody can be, where there is none."""
     found = None
     if exception.__traceback__ is None:
         exception.__traceback__ = traceback  # cffi has taken it off
@@ -102,7 +111,7 @@ def failed(
         found = handles.get(values.get("multi") or values.get("easy") or 0)
     handle = found() if found else None
     if handle is None:
-        report(exception, "a libcurl callback")
+        leave(exception, "a libcurl callback")
     else:
         assert traceback is not None
         handle._failed(exception, traceback.tb_frame.f_code.co_name.removeprefix("python_"))

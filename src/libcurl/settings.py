@@ -296,8 +296,9 @@ class Settings:
 
     def _set_again_without(self, options: list[Option]) -> None:
         """Unset options by a reset, after which the others are set again."""
-        self._enter()
+        depth = lib.easy_depth(self._handle)
         try:
+            self._enter()
             if self._amid_transfer():
                 names = ", ".join(f"CURLOPT_{option.name.upper()}" for option in options)
                 raise RuntimeError(f"{names} cannot be unset during a transfer")
@@ -306,12 +307,18 @@ class Settings:
                 for option, value in self._settings.items()
                 if option not in options and option.id != lib.CURLOPT_COOKIELIST
             }
-            self._reset_options()
-            for option in options:
-                self._keep(option.id, None)
-            self._restore(keep)
+            if self._sockets is not None:
+                self._sockets.doubt()
+            try:
+                self._reset_options()
+                for option in options:
+                    self._keep(option.id, None)
+                self._restore(keep)
+            except BaseException:  # of a signal handler's: the others are not to go with it
+                self._restore(keep)
+                raise
         finally:
-            lib.easy_leave(self._handle)
+            lib.easy_leave_to(self._handle, depth)
 
     def _copy_to(self, twin: Engine) -> None:
         """Everything of Python's that a duplicate by libcurl lacks."""
@@ -350,11 +357,12 @@ class Settings:
 
     def _reset(self) -> None:
         """curl_easy_reset: everything Python holds for the options is let go of."""
-        self._enter()
+        depth = lib.easy_depth(self._handle)
         try:
+            self._enter()
             self._reset_inside()
         finally:
-            lib.easy_leave(self._handle)
+            lib.easy_leave_to(self._handle, depth)
 
     def _reset_inside(self) -> None:
         amid = self._sockets is not None and self._amid_transfer()
@@ -391,14 +399,18 @@ class Settings:
                 raise option.refused(function, "a callable")
             self._register()
         handle = self._handle
-        code = lib.easy_enter(handle)  # what C has and what Python has change together
-        if not code:
-            try:
-                code = lib.easy_set_callback(handle, option.id, function is not None)
-                if not code:
+        depth = lib.easy_depth(handle)
+        try:
+            code = lib.easy_enter(handle)  # what C has and what Python has change together
+            if not code:
+                held = option in self._callbacks
+                if function is not None:  # there before libcurl calls it, whatever interrupts this
                     self._hold_callback(option, function)
-            finally:
-                lib.easy_leave(handle)
+                code = lib.easy_set_callback(handle, option.id, function is not None)
+                if (code and not held) or (function is None and not code):
+                    self._hold_callback(option, None)
+        finally:
+            lib.easy_leave_to(handle, depth)
         if code:
             raise self._option_error(code, option, function)
 
@@ -424,6 +436,24 @@ class Settings:
         callbacks, self._callbacks = self._callbacks, ()
         for option in callbacks:
             delattr(self._functions, option.slot)
+
+    def _point(self, option: int, owner: Any, set_pointer: Callable[[], int]) -> int:
+        """Have libcurl point to what belongs to `owner`, which is kept. Answers the code.
+
+        What it has pointed to is kept until it does not any more, whatever interrupts this.
+        """
+        handle = self._handle
+        depth = lib.easy_depth(handle)
+        try:
+            code: int = lib.easy_enter(handle)
+            if not code:
+                before = None if self._kept is None else self._kept.get(option)
+                self._keep(option, (before, owner))
+                code = set_pointer()
+                self._keep(option, before if code else owner)
+        finally:
+            lib.easy_leave_to(handle, depth)
+        return code
 
     def _keep(self, option: int, value: Any) -> None:
         """Own what libcurl points to; None lets go. What a transfer may be using still is kept."""

@@ -104,18 +104,9 @@ def set_postfields(handle: Engine, option: Option, value: Any) -> None:
     if buffer is None:
         raise option.refused(value, "str or a bytes-like object")
     native = handle._handle
-    code = lib.easy_enter(native)
-    if not code:
-        # What libcurl points to and what is kept change together, or another thread could see a
-        # pointer to what is gone.
-        try:
-            code = lib.easy_set_number(native, lib.CURLOPT_POSTFIELDSIZE_LARGE, len(buffer))
-            if not code:
-                code = lib.easy_set_pointer(native, _POSTFIELDS, buffer)
-            if not code:
-                handle._keep(_POSTFIELDS, buffer)
-        finally:
-            lib.easy_leave(native)
+    code = handle._point(
+        _POSTFIELDS, buffer, lambda: lib.easy_set_post(native, buffer, len(buffer))
+    )
     if code:
         raise handle._option_error(code, option, value)
     remember(handle, by_name["postfields"], data)
@@ -147,15 +138,8 @@ def set_curlu(handle: Engine, option: Option, value: Any) -> None:
     from libcurl.url import copy_for
 
     copy = copy_for(option, value)
-    native = handle._handle
-    code = lib.easy_enter(native)
-    if not code:
-        try:
-            code = lib.easy_set_pointer(native, option.id, copy._handle())
-            if not code:
-                handle._keep(option.id, copy)
-        finally:
-            lib.easy_leave(native)
+    native, url = handle._handle, copy._handle()
+    code = handle._point(option.id, copy, lambda: lib.easy_set_pointer(native, option.id, url))
     if code:
         raise handle._option_error(code, option, value)
     remember(handle, option, value)

@@ -2,64 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from types import FrameType
 from typing import Any
 
 import pytest
+from interrupts import AFTER_CALLS, Interrupt, every_line, interrupted
 
-from libcurl import Easy, Multi, pycurl
-
-
-class Interrupt(Exception):
-    """Raised at some line."""
-
-
-def interrupt() -> None:
-    raise Interrupt
-
-
-def interrupted(
-    call: Callable[[], object], at: int, handler: Callable[[], object] = interrupt
-) -> bool:
-    """Call, and the handler at the `at`-th line of this package that is reached: whether it raised."""
-    left = at
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal left
-        if not frame.f_globals["__name__"].startswith("libcurl"):
-            return None
-        if event == "line":
-            left -= 1
-            if not left:
-                sys.settrace(None)
-                handler()
-        return trace
-
-    before = sys.gettrace()
-    gc.disable()  # what it collects has nothing to do with this
-    sys.settrace(trace)
-    try:
-        call()
-    except Interrupt:
-        return True
-    finally:
-        sys.settrace(before)
-        gc.enable()
-    return False
-
-
-def every_line(call: Callable[[int], Callable[[], object]]) -> Iterator[int]:
-    """The number of each line at which what `call` has prepared for it was interrupted."""
-    for at in range(1, 200):
-        if not interrupted(call(at), at):
-            assert at > 5
-            return
-        yield at
-    raise AssertionError("it never ends")
+from libcurl import Easy, Mime, Multi, Url, pycurl
 
 
 def drive(multi: pycurl.CurlMulti) -> list[pycurl.Curl]:
@@ -190,6 +141,101 @@ def test_a_run_that_was_interrupted_leaves_handles_that_can_be_removed_or_run(ht
             assert list(multi.run()) in ([], [(easy, None)])
         assert easy.fetch() == b"hello"
         multi.close()
+
+
+USES: list[Callable[[Easy], object]] = [
+    Easy.fetch,
+    Easy.perform,
+    lambda easy: list(easy.stream()),
+    lambda easy: easy.set(headerfunction=len),
+    lambda easy: easy.set(postfields=b"data"),
+    lambda easy: easy.set(curlu=Url("http://127.0.0.1/")),
+    lambda easy: easy.set(mimepost=Mime()),
+    lambda easy: easy.unset("url"),
+    lambda easy: easy.reset(),
+    lambda easy: easy.duphandle(),
+    lambda easy: easy.info.cookielist,
+]
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("used", [False, True])
+def test_a_handle_whose_use_was_interrupted_is_open_and_nobody_is_inside(
+    use: Callable[[Easy], object], used: bool, http: Any
+) -> None:
+    made: dict[str, Any] = {}
+
+    def prepare(_: int) -> Callable[[], object]:
+        made["easy"] = easy = Easy(url=http.url)
+        if used:
+            easy.fetch()
+        return lambda: use(easy)
+
+    for _ in every_line(prepare, 600, AFTER_CALLS):
+        easy = made["easy"]
+        assert easy._handle.inside.depth == easy._handle.inside.shown
+        easy.reset()
+        easy.set(url=http.url)
+        assert easy.fetch() == b"hello"
+        easy.close()
+        assert easy.closed
+
+
+CURL_USES: list[Callable[[pycurl.Curl], object]] = [
+    pycurl.Curl.perform,
+    pycurl.Curl.perform_rb,
+    pycurl.Curl.duphandle,
+    lambda curl: curl.setopt(pycurl.HEADERFUNCTION, len),
+    lambda curl: curl.setopt(pycurl.POSTFIELDS, bytearray(b"data")),
+    lambda curl: curl.setopt(pycurl.CURLU, pycurl.CurlUrl()),
+    lambda curl: curl.unsetopt(pycurl.URL),
+    lambda curl: curl.reset(),
+    lambda curl: curl.errstr(),
+    lambda curl: curl.errstr_raw(),
+]
+
+
+@pytest.mark.parametrize("use", CURL_USES)
+def test_a_curl_whose_use_was_interrupted_is_open_and_nobody_is_inside(
+    use: Callable[[pycurl.Curl], object], http: Any
+) -> None:
+    made: dict[str, Any] = {}
+
+    def prepare(_: int) -> Callable[[], object]:
+        made["curl"] = curl = pycurl.Curl()
+        curl.setopt(pycurl.URL, http.url)
+        curl.setopt(pycurl.NOBODY, True)
+        return lambda: use(curl)
+
+    for _ in every_line(prepare, 600, AFTER_CALLS):
+        curl = made["curl"]
+        assert curl._handle.inside.depth == curl._handle.inside.shown
+        curl.reset()
+        curl.setopt(pycurl.URL, http.url)
+        assert curl.perform_rb() == b"hello"
+        curl.close()
+        assert curl.closed
+
+
+def test_a_second_interrupt_does_not_lose_the_first(
+    http: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one has come out of a callback, and another comes while its handle is told of that."""
+
+    def first(*numbers: int) -> None:
+        raise Interrupt
+
+    for callback in ("headerfunction", "writefunction", "xferinfofunction", "sockoptfunction"):
+        for at in range(1, 60):
+            easy = Easy(url=http.url)
+            easy.set(**{callback: first})
+            unraisable: list[Any] = []
+            monkeypatch.setattr(sys, "unraisablehook", unraisable.append)  # of the second, at most
+            assert interrupted(easy.perform, at, after_calls=AFTER_CALLS)
+            assert len(unraisable) <= 1
+            easy.set(**{callback: None})
+            assert easy.fetch() == b"hello"
+            easy.close()
 
 
 def test_a_signal_handler_may_be_the_first_to_use_a_handle(http: Any) -> None:

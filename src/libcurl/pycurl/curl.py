@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 _AGENT = ffi.new("char[]", VERSION.encode())
 
-_end_all = lib.easy_end
+_backstop = lib.easy_backstop
 _enter = lib.easy_enter
-_leave = lib.easy_leave
+_depth = lib.easy_depth
+_leave_to = lib.easy_leave_to
 _reset = lib.easy_reset
 _new = ffi.new
 _owned = ffi.gc
@@ -119,18 +120,22 @@ class Curl(
 
     def _insure(self, method: str = "setopt") -> None:
         handle = self._handle
-        code = _enter(handle)
-        if code:
-            self._refuse(code, method)
         attributes = attributes_of(self)
+        depth = _depth(handle)
         end = None
         try:
-            end = _owned(handle, _end_all)
+            code = _enter(handle)
+            if code:
+                self._refuse(code, method)
+            end = _owned(handle, _backstop)
             attributes.setdefault("_end", end)
-        finally:
-            if end is not None and attributes.get("_end") is not end:
+        finally:  # of which no interrupt comes between the first two
+            insures = end is not None and "_end" in attributes and attributes["_end"] is end
+            if insures:
+                handle.insured = True
+            _leave_to(handle, depth)
+            if end is not None and not insures:
                 _owned(end, None)
-            _leave(handle)
 
     def _register(self) -> None:
         if not self._busy:
@@ -190,10 +195,11 @@ class Curl(
 
     def duphandle(self) -> Self:
         """A new handle with the same options, callables and attributes."""
-        code = lib.easy_enter_again(self._handle)  # until the twin has pointers of its own
-        if code:
-            self._refuse(code, "duphandle")
+        depth = _depth(self._handle)
         try:
+            code = lib.easy_enter_again(self._handle)  # until the twin has pointers of its own
+            if code:
+                self._refuse(code, "duphandle")
             handle = _new(_EASY)
             if lib.easy_duplicate(self._handle, handle):
                 raise MemoryError("curl_easy_duphandle failed")
@@ -201,7 +207,7 @@ class Curl(
             twin._begin(handle)
             self._copy_to(twin)
         finally:
-            lib.easy_leave(self._handle)
+            _leave_to(self._handle, depth)
         attributes = attributes_of(self)
         attributes_of(twin).update({k: v for k, v in attributes.items() if k not in _OWN})
         return twin

@@ -29,7 +29,8 @@ _POSTFIELDS: int = lib.CURLOPT_POSTFIELDS
 _NULL = ffi.NULL
 _call_back = lib.easy_call_back
 _enter = lib.easy_enter
-_leave = lib.easy_leave
+_depth = lib.easy_depth
+_leave_to = lib.easy_leave_to
 
 # Options that setopt takes the short way, once they have been set the long way: strings, lists, callables.
 _texts: set[int] = set()
@@ -71,13 +72,8 @@ def set_curlu(curl: OptionMethods, option: Option, url: Any) -> None:
     if url is None:
         unset_by_reset(curl, option)
         return
-    curl._enter()
-    try:
-        code = lib.easy_set_pointer(curl._handle, option.id, url._handle())
-        if not code:
-            curl._keep(option.id, url)
-    finally:
-        lib.easy_leave(curl._handle)
+    native, pointer = curl._handle, url._handle()
+    code = curl._point(option.id, url, lambda: lib.easy_set_pointer(native, option.id, pointer))
     if code:
         raise curl._option_error(code, option, url)
     curl._remember(option, url)
@@ -120,13 +116,14 @@ class OptionMethods(Engine):
         handle = self._handle
         settings: dict[Option, Any] = {}
         if handle.note_count:
-            self._look_inside()
+            depth = _depth(handle)
             try:
+                self._look_inside()
                 for note in handle.notes[0 : handle.note_count]:
                     option = by_number[note.option]
                     settings[option] = self._noted(option, note)
             finally:
-                _leave(handle)
+                _leave_to(handle, depth)
         return settings
 
     @_settings.setter
@@ -228,9 +225,11 @@ class OptionMethods(Engine):
         if wrapper is not None:
             function = wrapper(function)
         handle = self._handle
-        if _enter(handle):
-            return False
-        try:  # there before libcurl calls it, whatever interrupts this
+        depth = _depth(handle)
+        try:
+            if _enter(handle):
+                return False
+            # There before libcurl calls it, whatever interrupts this.
             setattr(self, option.slot, function)
             callbacks = self._callbacks
             if option not in callbacks:
@@ -239,7 +238,7 @@ class OptionMethods(Engine):
                     self._register()
             return not _call_back(handle, option.id, gathers)
         finally:
-            _leave(handle)
+            _leave_to(handle, depth)
 
     def _setopt(self, number: int, value: Any, use_memoryview: bool | None) -> None:
         """setopt, the long way."""
@@ -302,8 +301,12 @@ class OptionMethods(Engine):
         self._check(method)
         try:
             return by_number[number]
-        except Exception:
-            raise TypeError(f"invalid arguments to {method}") from None
+        except Exception as failure:
+            from libcurl.errors import Error
+
+            if isinstance(failure, (TypeError, Error)):  # and nothing of a signal handler's
+                raise TypeError(f"invalid arguments to {method}") from None
+            raise
 
     def _set_blob(self, option: Option, value: Any) -> None:
         if isinstance(value, str):

@@ -99,10 +99,13 @@ class TransferMethods:
     def errstr_raw(self) -> bytes:
         """The text of the error buffer, in bytes."""
         self._check("errstr")
-        self._enter()  # or somebody else may close it meanwhile
-        buffer = self._handle.error
-        text: bytes = ffi.string(buffer) if buffer else b""
-        lib.easy_leave(self._handle)
+        depth = lib.easy_depth(self._handle)
+        try:
+            self._enter()  # or somebody else may close it meanwhile
+            buffer = self._handle.error
+            text: bytes = ffi.string(buffer) if buffer else b""
+        finally:
+            lib.easy_leave_to(self._handle, depth)
         return text or self._message.encode()
 
     def pause(self, bitmask: int = lib.CURLPAUSE_ALL) -> None:

@@ -69,8 +69,10 @@ class Binding:
     __slots__ = (
         "by_default",
         "environment",
+        "installed",
         "native",
         "options",
+        "previous",
         "proxies",
         "refusal",
         "settled",
@@ -79,17 +81,23 @@ class Binding:
         "used",
     )
 
-    def __init__(self, handle: Engine, tools: Set, by_default: bool) -> None:
+    def __init__(
+        self, handle: Engine, tools: Set, by_default: bool, previous: Binding | None
+    ) -> None:
         """Prepare; `install` sets the callbacks."""
         self.native = handle._handle  # not the handle itself: that would be a cycle
         self.tools = tools
+        #: Whether the callbacks are set. Where that was interrupted, the next transfer begins with it.
+        self.installed = False
+        #: What the handle had before, as long as its callbacks may still be set.
+        self.previous = previous
         #: Whether a multi or a share has given it to a handle that had none.
         self.by_default = by_default
         #: The latest refusal; C knows whether it counts (`refusing`).
         self.refusal: AddressRefused | None = None
         #: Whether proxies and Unix sockets were seen to, and will be the same for the next transfer:
         #: CURLOPT_PROXY is ours where the user has not set it. Only policies want to know.
-        self.settled = not tools.policies
+        self.settled = False
         #: The proxies that this transfer may use, all of them allowed.
         self.proxies: list[Proxy] = []
         #: The Unix socket that the transfer is for, as it was set.
@@ -112,8 +120,9 @@ class Binding:
 
     def claim(self, handle: Engine, previous: Binding | None) -> None:
         """RuntimeError where the user has set a callback that the set needs."""
+        theirs = previous._held() if previous is not None else ()
         for option in self.options:
-            if previous is not None and option in previous.options:
+            if option in theirs:
                 continue
             if option in handle._callbacks or (option is _CLOSER and handle._closer is not None):
                 raise RuntimeError(
@@ -144,17 +153,32 @@ class Binding:
 
     def copy_to(self, twin: Engine) -> None:
         """A duplicate has the same set, by default or not."""
-        if self.by_default:  # else it is among the settings
-            bind(twin, self.tools, by_default=True)
+        if twin._sockets is None or twin._sockets.tools is not self.tools:
+            bind(twin, self.tools, self.by_default)
+
+    def _held(self) -> tuple[Option, ...]:
+        """The options whose callbacks are not the user's."""
+        return self.options if self.previous is None else self.options + self.previous._held()
+
+    def doubt(self) -> None:
+        """From now on callbacks may be missing: they are set again, at the latest by the next transfer."""
+        self.installed = self.settled = False
 
     def restore(self, handle: Settings) -> None:
-        """After a reset that is to go unnoticed."""
-        self.settled = not self.tools.policies
+        """After a reset that is to go unnoticed, when the callbacks are there again."""
         self._let_pass(handle)
+        self._complete()
+
+    def _complete(self) -> None:
+        self.settled = not self.tools.policies
+        self.installed = True
 
     def install(self, handle: Engine) -> None:
-        """Set the callbacks."""
+        """Set the callbacks, in the place of those of the set before."""
         tools = self.tools
+        if self.previous is not None:
+            self.previous.remove(handle)
+            self.previous = None
         handle._set_callback(_OPENER, tools.opener if self._checked_by_c() else self.open)
         if _TUNER in self.options:
             handle._set_callback(_TUNER, tools.only_tuner() or self.tune)
@@ -163,6 +187,7 @@ class Binding:
         if _REQUEST in self.options:
             handle._set_callback(_REQUEST, self.request)
         self._let_pass(handle)
+        self._complete()
 
     def _simple(self) -> bool:
         """Whether C may do most of the work."""
@@ -185,7 +210,7 @@ class Binding:
 
     def remove(self, handle: Engine) -> None:
         """Take back what was set."""
-        for option in self.options:
+        for option in self._held():
             if option is _CLOSER:
                 install_closer(handle, option, None)
             else:
@@ -210,6 +235,8 @@ class Binding:
             return
         if self.native.performing:  # which libcurl will say
             return
+        if not self.installed:
+            self.install(handle)
         for begin in tools.begins:
             begin(handle)
         if tools.policies:
@@ -255,6 +282,7 @@ class Binding:
             if settings[_PROXY]:  # the empty one stands for none at all
                 self._admit(settings[_PROXY], settings.get(_PROXYPORT, 0), "proxy")
         elif self.environment:
+            self.environment = of_environment()  # as libcurl will find it
             pin = self._of_environment(handle)
             self._pin(handle, ffi.NULL if pin is None else pin)
         else:
@@ -470,25 +498,22 @@ def bind(handle: Engine, value: Sockets | None, by_default: bool = False) -> Set
     if handle._in_transfer():
         raise RuntimeError("sockets cannot be changed during a transfer")
     previous = handle._sockets
-    binding = None
-    if value is not None:
-        tools = as_set(value)
-        if by_default and previous is not None and not previous.by_default:
-            return previous.tools
-        if by_default and previous is not None and previous.tools is tools:
-            return tools
-        binding = Binding(handle, tools, by_default)
-        binding.claim(handle, previous)
-        if previous is not None and previous.tools is tools:
-            binding.used = previous.used
-    if previous is not None:
-        previous.remove(handle)
-    handle._sockets = None
-    if binding is None:
+    if value is None:
+        if previous is not None:
+            previous.doubt()
+            previous.remove(handle)
+            handle._sockets = None
         return None
+    tools = as_set(value)
+    if by_default and previous is not None and (not previous.by_default or previous.tools is tools):
+        return previous.tools
+    binding = Binding(handle, tools, by_default, previous)
+    binding.claim(handle, previous)
+    if previous is not None and previous.tools is tools:
+        binding.used = previous.used
+    handle._sockets = binding  # no transfer begins without it, whatever interrupts this
     binding.install(handle)
-    handle._sockets = binding
-    return binding.tools
+    return tools
 
 
 def without_secrets(url: str) -> str:

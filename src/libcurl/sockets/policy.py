@@ -96,7 +96,9 @@ class Rule:
         self.families = None if family is None else int(family)
         if self.families is not None and self.families not in _FAMILIES:
             raise ValueError(f"{family!r} is neither AF_INET, AF_INET6 nor AF_UNIX")
-        names = [scope] if isinstance(scope, str) else list(scope or ())
+        names = [scope] if isinstance(scope, str) else list(() if scope is None else scope)
+        if scope is not None and not names:
+            raise ValueError("scope names no scope")
         for name in names:
             if name not in SCOPES:
                 raise ValueError(f"{name!r} is no scope: {', '.join(sorted(SCOPES))}")
@@ -104,6 +106,8 @@ class Rule:
         self.paths = None if path is None else os.fsdecode(path)
         if self.paths is not None and (self.networks or self.ports):
             raise ValueError("a path has neither network nor port")
+        if allows and not networks and all(given is None for given in (port, family, scope, path)):
+            raise ValueError("allow() says nothing; everything is allow('0.0.0.0/0', '::/0')")
 
     def __str__(self) -> str:
         words = ["allow" if self.allows else "deny"]
@@ -170,7 +174,8 @@ def allow(
     an int, a range or several of both; `family` AF_INET, AF_INET6 or AF_UNIX; `scope` one or
     several of `SCOPES`; `path` a Unix socket's. What is given has to be so, all of it; an IP
     address is in one of the networks. Unix sockets are allowed only by rules that name them, by
-    path, family or scope. ValueError for what is none of these.
+    path, family or scope. ValueError for what is none of these, and where nothing is given: a list of
+    networks that is empty by mistake allows none.
     """
     return Rule(True, networks, port, family, scope, path)
 
