@@ -183,15 +183,28 @@ def test_scopes_in_rules() -> None:
 
 @pytest.mark.parametrize("rule", ["64:ff9b::a00:1", "2002:a00:1::", "::10.0.0.1", "2001:0:a00:1::"])
 def test_a_denied_ipv4_network_holds_its_ipv6_forms(rule: str) -> None:
-    policy = AddressPolicy(deny("10.0.0.0/8"), allow())
+    policy = AddressPolicy(deny("10.0.0.0/8"), allow("0.0.0.0/0", "::/0"))
     assert not policy.allows(rule)
     assert policy.allows("64:ff9b::b00:1")
     teredo = b"\x20\x01\0\0" + bytes(8) + bytes(byte ^ 0xFF for byte in (10, 0, 0, 1))
     assert not policy.allows(ipaddress.ip_address(teredo))
 
 
+def test_a_list_that_is_empty_by_mistake_allows_nothing() -> None:
+    networks: list[str] = []
+    for wrong in (
+        lambda: allow(*networks),
+        lambda: allow(scope=networks),
+        lambda: deny(scope=networks),
+    ):
+        with pytest.raises(ValueError, match=r"nothing|no scope"):
+            wrong()
+    assert not AddressPolicy(allow("10.0.0.0/8", port=[])).allows("10.0.0.1", 80)
+    assert str(deny()) == "deny everything"
+
+
 def test_unix_sockets() -> None:
-    everything = AddressPolicy(allow())
+    everything = AddressPolicy(allow("0.0.0.0/0", "::/0"))
     assert not everything.allows("/run/x.sock")
     for rule in (allow(path="/run/x.sock"), allow(family=socket.AF_UNIX), allow(scope="unix")):
         assert AddressPolicy(rule).allows("/run/x.sock")

@@ -222,7 +222,9 @@ def test_all_policies_have_to_allow(http: HTTPServer) -> None:
     for tools in (LOCAL | NOTHING, NOTHING | LOCAL):
         with libcurl.Easy(url=http.url, sockets=tools) as easy, pytest.raises(AddressRefused):
             easy.perform()
-    with libcurl.Easy(url=http.url, sockets=LOCAL | AddressPolicy(allow())) as easy:
+    with libcurl.Easy(
+        url=http.url, sockets=LOCAL | AddressPolicy(allow("0.0.0.0/0", "::/0"))
+    ) as easy:
         assert easy.fetch() == b"hello"
         assert easy.fetch() == b"hello"
 
@@ -350,8 +352,27 @@ def test_the_environments_proxies_are_back_afterwards(
     assert len(socks.requests) == 2
 
 
+def test_a_proxy_that_the_environment_names_later_is_looked_at_too(
+    http: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = f"127.0.0.1:{http.port}"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.settimeout(0.2)
+        policy = AddressPolicy(allow("127.0.0.1"), proxies=[own])
+        monkeypatch.setenv("http_proxy", "http://" + own)
+        with libcurl.Easy(url="http://anywhere.test/", sockets=policy) as easy:
+            assert easy.fetch() == b"hello"  # by way of the proxy
+            monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{other.getsockname()[1]}")
+            with pytest.raises(AddressRefused, match="no proxy of that name"):
+                easy.fetch()
+            monkeypatch.setenv("http_proxy", "http://" + own)
+            assert easy.fetch() == b"hello"
+        with pytest.raises(TimeoutError):
+            other.accept()
+
+
 def test_proxies_are_read_as_libcurl_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    policy = AddressPolicy(allow(), proxies=["good.test:3128"])
+    policy = AddressPolicy(allow("0.0.0.0/0", "::/0"), proxies=["good.test:3128"])
     for proxy in (
         "http://evil.test#@good.test:3128",
         "http://evil.test?@good.test:3128",

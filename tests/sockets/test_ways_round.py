@@ -66,7 +66,7 @@ def test_a_duplicate_has_the_multis_policy(http: HTTPServer) -> None:
             check_refused(twin, http)
             check_refused(third, http)
             # By default, still: another multi's comes instead.
-            with libcurl.Multi(sockets=AddressPolicy(allow())) as other:
+            with libcurl.Multi(sockets=AddressPolicy(allow("0.0.0.0/0", "::/0"))) as other:
                 other.add(twin)
                 assert [error for _, error in other.run()] == [None]
 
@@ -93,7 +93,9 @@ def test_reset_leaves_the_shares_policy(http: HTTPServer, tools: Tool) -> None:
 
 def test_reset_of_a_policy_of_ones_own_leaves_the_shares(http: HTTPServer) -> None:
     with libcurl.Share(libcurl.LockData.CONNECT, sockets=PUBLIC) as share:
-        with libcurl.Easy(share=share, sockets=AddressPolicy(allow()), url=http.url) as easy:
+        with libcurl.Easy(
+            share=share, sockets=AddressPolicy(allow("0.0.0.0/0", "::/0")), url=http.url
+        ) as easy:
             assert easy.fetch() == b"hello"
             easy.reset()
             check_refused(easy, http)
@@ -182,7 +184,7 @@ def test_proxies_as_libcurl_reads_them(text: str, wanted: str) -> None:
     ],
 )
 def test_proxies_set_too_late(http: HTTPServer, options: dict[str, Any]) -> None:
-    policy = AddressPolicy(allow())
+    policy = AddressPolicy(allow("0.0.0.0/0", "::/0"))
     easy = libcurl.Easy(url=http.url, proxy="", sockets=policy, timeout_ms=5000)
     ((name, value),) = options.items()
     with libcurl.Multi() as multi, easy:
@@ -195,7 +197,7 @@ def test_proxies_set_too_late(http: HTTPServer, options: dict[str, Any]) -> None
         assert [error for _, error in multi.run()] == [None]
         easy.set(**options)
         easy.set(**options)
-        easy.set(sockets=AddressPolicy(allow(), proxies=True))
+        easy.set(sockets=AddressPolicy(allow("0.0.0.0/0", "::/0"), proxies=True))
         multi.add(easy)
         with pytest.raises(RuntimeError, match="during a transfer"):
             easy.set(**options)  # what is set again goes another way
@@ -361,7 +363,7 @@ def test_mapped_networks_are_those_of_ipv4() -> None:
 )
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "::ffff:0.0.0.0"])
 def test_this_host_is_loopback(address: str, rule: Any) -> None:
-    assert not AddressPolicy(rule, allow()).allows(address)
+    assert not AddressPolicy(rule, allow("0.0.0.0/0", "::/0")).allows(address)
 
 
 def test_this_host_is_allowed_with_loopback() -> None:
@@ -378,7 +380,9 @@ def test_isatap(network: str) -> None:
     addresses = [f"{network}{middle}5efe:{inner}" for inner in ("10.0.0.1", "127.0.0.1")]
     for address in addresses:
         assert not PUBLIC.allows(address)
-        assert not AddressPolicy(deny("10.0.0.0/8", "127.0.0.0/8"), allow()).allows(address)
+        assert not AddressPolicy(
+            deny("10.0.0.0/8", "127.0.0.0/8"), allow("0.0.0.0/0", "::/0")
+        ).allows(address)
     if network.startswith("2a00"):
         assert PUBLIC.allows(f"{network}{middle}5efe:8.8.8.8")
 
