@@ -4,6 +4,8 @@
  * the number; or NO_NUMBER and libcurl's code or a refusal. */
 #include "internal.h"
 
+#include <poll.h>
+
 /* A classic multi is not used in callbacks of its own. */
 static int idle(multi *m)
 {
@@ -79,15 +81,64 @@ int64_t multi_due(multi *m)
   return code ? NO_NUMBER + code : milliseconds;
 }
 
+/* What there is to wait for, one descriptor or more for each easy, and when libcurl's timer is due; 0 where
+ * that is not known: libcurl does not tell of descriptors above FD_SETSIZE, and of some transfers there
+ * are none. */
+static int descriptors(multi *m, struct pollfd fds[FD_SETSIZE], long *due)
+{
+  static const short events[] = { POLLIN, POLLOUT, POLLPRI };
+  fd_set sets[3];
+  int kind, fd, highest = -1, count = 0, easies = 0;
+  const easy *e;
+
+  if(multi_enter(m))
+    return 0;
+  for(kind = 0; kind < 3; kind++)
+    FD_ZERO(&sets[kind]);
+  if(curl_multi_fdset(m->curlm, &sets[0], &sets[1], &sets[2], &highest) ||
+     curl_multi_timeout(m->curlm, due))
+    highest = -1;
+  for(fd = 0; fd <= highest && fd < FD_SETSIZE; fd++) {
+    fds[count].fd = fd;
+    fds[count].events = 0;
+    for(kind = 0; kind < 3; kind++)
+      if(FD_ISSET(fd, &sets[kind]))
+        fds[count].events |= events[kind];
+    count += fds[count].events != 0;
+  }
+  for(e = m->first; e; e = e->next)
+    easies++;
+  multi_leave(m);
+  return count < easies ? 0 : count;
+}
+
+/* As pycurl waits, with nobody inside: other threads may add handles meanwhile. Until the timer is due,
+ * unless it was before: that has been no secret. */
+static int64_t wait_outside(struct pollfd *fds, int count, int milliseconds, long due)
+{
+  int timer = due > 0 && due < milliseconds;
+  int ready = poll(fds, (nfds_t)count, timer ? (int)due : milliseconds);
+
+  if(ready > 0)
+    return ready;
+  return timer && !ready ? 0 : TIME_PASSED; /* or a signal came, which Python is to hear of */
+}
+
 /* multi_wait or multi_poll: how many descriptors are ready; TIME_PASSED when the time has passed without
  * any; 0 when there was nothing to wait for so long. */
 int64_t multi_wait_slice(multi *m, int milliseconds, int polls)
 {
+  struct pollfd fds[FD_SETSIZE];
   double until = milliseconds_now() + milliseconds - 1;
-  int ready = 0, passed;
-  int code = !idle(m) ? HANDLE_PERFORMING
-             : polls ? multi_poll(m, NULL, 0, milliseconds, &ready)
-                     : multi_wait(m, NULL, 0, milliseconds, &ready);
+  int ready = 0, passed, code;
+  long due = -1;
+  int count = !polls && idle(m) ? descriptors(m, fds, &due) : 0;
+
+  if(count)
+    return wait_outside(fds, count, milliseconds, due);
+  code = !idle(m) ? HANDLE_PERFORMING
+         : polls ? multi_poll(m, NULL, 0, milliseconds, &ready)
+                 : multi_wait(m, NULL, 0, milliseconds, &ready);
 
   passed = !m->woken && milliseconds_now() >= until;
   m->woken = 0;
