@@ -12,6 +12,7 @@ import stat
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -579,6 +580,46 @@ def test_a_stream_receives_nothing_between_its_pieces(http: Any) -> None:
             assert chunk == payload(len(chunk), received)
             received += len(chunk)
     assert received == total
+
+
+@pytest.mark.parametrize(
+    ("line", "most"),  # in memory, in kilobytes
+    [
+        (bytes(1000), 60_000),  # 16 KB are 16 MB, which older libcurls copy when a piece is taken
+        (b'{"id": 12345, "name": "a name", "tags": ["a", "b", "c"], "size": 1.5},\n', 25_000),
+    ],
+    ids=["zeros", "json"],
+)
+def test_a_stream_takes_little_memory_for_a_body_that_was_compressed_a_lot(
+    line: bytes, most: int, http: Any, script: Any
+) -> None:
+    count = 200
+    block = line * (1_000_000 // len(line))
+    compressor = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    body = b"".join([compressor.compress(block) for _ in range(count)]) + compressor.flush()
+
+    def handler(connection: Any, request: Any) -> None:
+        connection.respond(200, [("Content-Encoding", "gzip")], body)
+
+    http.route("/compressed", handler)
+    script(
+        """
+        import resource, sys, libcurl
+        url, size, most = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+        easy = libcurl.Easy(url=url, accept_encoding="")
+        easy.fetch()  # with large buffers
+        easy.set(url=url + "/compressed")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for chunk in easy.stream():
+            size -= len(chunk)
+        assert not size
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        assert grown < most, grown
+        """,
+        http.url,
+        count * len(block),
+        most,
+    )
 
 
 def test_the_pieces_of_a_stream_come_when_they_arrive(http: Any) -> None:

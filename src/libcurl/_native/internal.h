@@ -42,7 +42,7 @@ int easy_reset_now(easy *);
 /* perform.c */
 
 /* A single transfer is served best by large buffers, of which only what is used takes memory; in a
- * multi there may be thousands. What the user has chosen stays. */
+ * multi there may be thousands, and a stream is to have little in memory. What the user has chosen stays. */
 enum buffers { BUFFERS_SMALL, BUFFERS_LARGE, BUFFERS_CHOSEN };
 CURLcode easy_clear_error(easy *);
 int easy_begin(easy *);

@@ -61,7 +61,7 @@ void easy_size_buffers(easy *e, enum buffers size)
 }
 
 /* Begin a transfer in the private multi, as curl_easy_perform does in one of its own. */
-static CURLcode begin(easy *e)
+static CURLcode begin(easy *e, enum buffers size)
 {
   if(e->joined)
     return CURLE_FAILED_INIT;
@@ -74,7 +74,7 @@ static CURLcode begin(easy *e)
     e->maxconnects_changed = e->maxconnects != 0;
   }
   easy_detach(e);
-  easy_size_buffers(e, BUFFERS_LARGE);
+  easy_size_buffers(e, size);
   if(e->maxconnects_changed) {
     curl_multi_setopt(e->steps, CURLMOPT_MAXCONNECTS, (long)e->maxconnects);
     e->maxconnects_changed = 0;
@@ -162,7 +162,7 @@ static int finish(easy *e, CURLcode result)
   return code;
 }
 
-static int start(easy *e, int collects)
+static int start(easy *e, int collects, enum buffers size)
 {
   CURLcode result;
   int refusal = easy_enter_to_perform(e);
@@ -176,7 +176,7 @@ static int start(easy *e, int collects)
   e->performing = 1;
   result = collects ? collect_instead(e) : CURLE_OK;
   if(!result)
-    result = begin(e);
+    result = begin(e, size);
   return result ? finish(e, result) : 0;
 }
 
@@ -184,7 +184,7 @@ static int start(easy *e, int collects)
  * the same thread. Meanwhile the handle stays entered. */
 int easy_perform(easy *e, int milliseconds)
 {
-  int code = start(e, 0);
+  int code = start(e, 0, BUFFERS_LARGE);
 
   return code ? code : easy_continue(e, milliseconds);
 }
@@ -198,10 +198,11 @@ int easy_continue(easy *e, int milliseconds)
 }
 
 /* The same for a body that is taken in pieces: HANDLE_RUNNING may mean that there is one. Between the
- * pieces nobody is inside, and any thread may go on (easy_stream_on). */
+ * pieces nobody is inside, and any thread may go on (easy_stream_on). The buffers are small: libcurl
+ * decodes all of one even where the transfer is paused, and that may be a thousand times its size. */
 int easy_stream(easy *e, int milliseconds)
 {
-  int code = start(e, 0);
+  int code = start(e, 0, BUFFERS_SMALL);
 
   if(code)
     return code;
@@ -239,7 +240,7 @@ int easy_stream_on(easy *e, int milliseconds)
 int64_t easy_fetch(easy *e)
 {
   CURLcode result;
-  int answer = start(e, e->classic);
+  int answer = start(e, e->classic, BUFFERS_LARGE);
 
   if(!answer)
     answer = step(e, SLICE, &result);
