@@ -207,22 +207,54 @@ def save(handle: Any, target: Any) -> int:
     folder, name = os.path.split(path)
     beside = os.path.join(folder, f".{name}.{os.getpid()}-{handle._handle.id}.part")
     try:
-        with open(beside, "xb") as file:
-            if os.path.exists(path):
-                os.fchmod(file.fileno(), S_IMODE(os.stat(path).st_mode))
-            size = _save_to(handle, file)
-        os.replace(beside, path)
-    except BaseException:
-        if os.path.exists(beside):
-            os.unlink(beside)
+        try:
+            with open(beside, "xb") as file:
+                if os.path.exists(path):
+                    os.fchmod(file.fileno(), S_IMODE(os.stat(path).st_mode))
+                size = _save_to(handle, file)
+            os.replace(beside, path)
+        finally:
+            _remove(beside)
+    except BaseException:  # perhaps of a signal handler's, which has kept it from being removed
+        _remove(beside)
         raise
     return size
 
 
+def _remove(path: str) -> None:
+    """Remove a file, unless it is not there (any more)."""
+    if os.path.exists(path):
+        os.unlink(path)
+
+
 def _save_to(handle: Any, file: Any) -> int:
+    """The body of one transfer goes to this file, and those after it where they went before."""
+    handle._check()
     writedata, writefunction = by_name["writedata"], by_name["writefunction"]
     replaced = handle._settings.get(writedata)
     function = getattr(handle._functions, writefunction.slot, None)
+
+    def give_back() -> None:
+        if handle.closed:
+            return
+        if replaced is not None:
+            handle._set(writedata, replaced)
+        else:
+            set_writer(handle, writefunction, function)
+
+    try:
+        try:
+            return _perform_into(handle, file)
+        finally:
+            give_back()
+    except BaseException:  # perhaps of a signal handler's, which has kept it from being given back
+        give_back()
+        raise
+
+
+def _perform_into(handle: Any, file: Any) -> int:
+    """Set WRITEDATA and perform. Returns the size of the body."""
+    writefunction = by_name["writefunction"]
     counted = 0
 
     def count(data: bytes) -> None:
@@ -230,16 +262,9 @@ def _save_to(handle: Any, file: Any) -> int:
         write(data)
         counted += len(data)
 
-    handle._set(writedata, file)
+    handle._set(by_name["writedata"], file)
     write: Any = getattr(handle._functions, writefunction.slot, None)
     if write is not None:
         handle._set_callback(writefunction, count)
-    try:
-        handle.perform()
-        return counted if write is not None else int(handle._handle.files.written)
-    finally:
-        if not handle.closed:
-            if replaced is not None:
-                handle._set(writedata, replaced)
-            else:
-                set_writer(handle, writefunction, function)
+    handle.perform()
+    return counted if write is not None else int(handle._handle.files.written)

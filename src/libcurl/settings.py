@@ -423,9 +423,11 @@ class Settings:
             setattr(self._functions or self._hold_functions(), option.slot, function)
             if not present:
                 self._callbacks += (option,)
-        elif present:
-            self._callbacks = tuple(other for other in self._callbacks if other is not option)
-            delattr(self._functions, option.slot)
+        else:
+            if present:
+                self._callbacks = tuple(other for other in self._callbacks if other is not option)
+            if hasattr(self._functions, option.slot):  # or an interrupt has left it there alone
+                delattr(self._functions, option.slot)
 
     def _hold_functions(self) -> Any:
         """Hook: make what holds the callables."""
@@ -461,8 +463,8 @@ class Settings:
         if kept is None:
             if value is None:
                 return
-            kept = self._kept = {}
             self._attend()
+            kept = self._kept = {}
         if not self._in_transfer():
             kept.pop(_REPLACED, None)
         elif option in kept:
