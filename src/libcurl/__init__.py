@@ -34,7 +34,15 @@ if TYPE_CHECKING:
     from libcurl.headers import Headers as Headers
     from libcurl.hsts import HSTSEntry as HSTSEntry
     from libcurl.hsts import HSTSIndex as HSTSIndex
-    from libcurl.library import *  # noqa: F403
+    from libcurl.library import OptionInfo as OptionInfo
+    from libcurl.library import VersionInfo as VersionInfo
+    from libcurl.library import escape as escape
+    from libcurl.library import getdate as getdate
+    from libcurl.library import global_trace as global_trace
+    from libcurl.library import options as options
+    from libcurl.library import unescape as unescape
+    from libcurl.library import version as version
+    from libcurl.library import version_info as version_info
     from libcurl.mime import Mime as Mime
     from libcurl.mime import MimePart as MimePart
     from libcurl.multi import Multi as Multi
@@ -91,6 +99,8 @@ __all__ = [
     "UrlError",
 ]
 
+if TYPE_CHECKING:  # where pyright finds that a name is public
+    __all__ += constants.__all__
 
 if not TYPE_CHECKING:  # there, what is imported above is all there is
 

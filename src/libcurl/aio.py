@@ -15,8 +15,9 @@ from libcurl.errors import MultiError, NotSupported, easy_error
 from libcurl.multi import Multi
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
     from types import TracebackType
+    from typing import TypeVar
 
     from typing_extensions import Self, Unpack
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     # Its result is how the transfer has ended: None, or the exception.
     Ending = asyncio.Future[BaseException | None]
+    # Perhaps of a class of the user's.
+    AnyEasy = TypeVar("AnyEasy", bound=Easy)
 
 __all__ = ["AsyncMulti"]
 
@@ -73,7 +76,7 @@ class AsyncMulti:
         """Abort what is running (whoever awaits it gets a CancelledError) and close the multi."""
         self._multi.close()
 
-    async def perform(self, easy: Easy) -> Easy:
+    async def perform(self, easy: AnyEasy) -> AnyEasy:
         """Do the transfer of `easy`, and return it. Its body is `easy.body`.
 
         Raises what Easy.perform raises. Cancelling the task aborts the transfer at once; `easy` can
@@ -107,14 +110,14 @@ class AsyncMulti:
         return easy
 
     async def as_completed(
-        self, easies: Iterable[Easy]
-    ) -> AsyncIterator[tuple[Easy, BaseException | None]]:
+        self, easies: Iterable[AnyEasy]
+    ) -> AsyncGenerator[tuple[AnyEasy, BaseException | None], None]:
         """Do many transfers, and yield each as (easy, error) when it ends.
 
         `error` is None or the exception; a CancelledError where the multi was closed. Leaving the
         loop early aborts the rest.
         """
-        done: asyncio.Queue[asyncio.Task[Easy]] = asyncio.Queue()
+        done: asyncio.Queue[asyncio.Task[AnyEasy]] = asyncio.Queue()
         tasks = {}
         try:
             for easy in easies:
@@ -132,7 +135,7 @@ class AsyncMulti:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def stream(self, easy: Easy) -> AsyncIterator[bytes]:
+    async def stream(self, easy: Easy) -> AsyncGenerator[bytes, None]:
         """Do the transfer of `easy`, and yield its body as it arrives.
 
         Where the body comes faster than it is taken, the transfer is paused: little of it is ever

@@ -13,7 +13,7 @@ from libcurl.settings import NOTHING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from typing import Any, BinaryIO
 
     from typing_extensions import Self, Unpack
@@ -235,7 +235,7 @@ class Easy(Closing, Engine):
             body = self._body = self._take_body()
         return body
 
-    def stream(self) -> Iterator[bytes]:
+    def stream(self) -> Generator[bytes, None, None]:
         """Do the transfer, and yield its body as it arrives.
 
         Nothing is received between two pieces, so little of the body is ever in memory. Raises what

@@ -10,8 +10,9 @@ from libcurl._native import ffi, lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from enum import IntEnum
     from typing import Any
+
+    from libcurl.constants import Code, MCode, SHCode, UCode
 
 __all__ = [
     "CouldntConnect",
@@ -46,15 +47,15 @@ class Error(Exception):
             error.errno = None  # OSError takes the first of two arguments for it
 
     @property
-    def code(self) -> IntEnum | int:
+    def code(self) -> Code:
         """The code as a member of its enum; an int where the enum has no such member."""
         from libcurl import constants
 
         enum = getattr(constants, self._family)
         try:
-            member: IntEnum = enum(self._code)
+            member: Code = enum(self._code)
         except ValueError:
-            return self._code
+            return self._code  # type: ignore[return-value]  # of a libcurl newer than our table
         return member
 
     def __str__(self) -> str:
@@ -109,17 +110,32 @@ class MultiError(Error):
 
     _family = "MCode"
 
+    if TYPE_CHECKING:
+
+        @property
+        def code(self) -> MCode: ...  # type: ignore[override]
+
 
 class ShareError(Error):
     """A curl_share function has failed; `code` is a CURLSHcode."""
 
     _family = "SHCode"
 
+    if TYPE_CHECKING:
+
+        @property
+        def code(self) -> SHCode: ...  # type: ignore[override]
+
 
 class UrlError(Error):
     """A curl_url function has failed; `code` is a CURLUcode."""
 
     _family = "UCode"
+
+    if TYPE_CHECKING:
+
+        @property
+        def code(self) -> UCode: ...  # type: ignore[override]
 
 
 _CLASSES: dict[int, type[Error]] = {

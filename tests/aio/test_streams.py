@@ -222,7 +222,7 @@ def test_a_stream_that_was_never_begun_has_done_nothing(loops: Any, http: Any) -
     async def main(multi: AsyncMulti) -> None:
         stream = multi.stream(Easy(url=http.url))
         assert len(multi) == 0
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
 
     loops.run(main)
     assert http.accepted == 0

@@ -1,4 +1,4 @@
-"""What mypy --strict and pyright make of programs that use the installed drop-in."""
+"""What mypy --strict and pyright make of programs that use the installed package and its drop-in."""
 
 from __future__ import annotations
 
@@ -125,6 +125,60 @@ PROGRAM = """
         pycurl.global_init("all")  # wrong
 """
 
+NATIVE = """
+    import asyncio
+    from contextlib import aclosing, closing
+
+    import libcurl
+    from libcurl.aio import AsyncMulti
+    from typing_extensions import assert_type
+
+    class Page(libcurl.Easy):
+        title = ""
+        loaded = libcurl.version() + libcurl.version_info().version
+
+    def tell(
+        error: libcurl.Error,
+        timeout: libcurl.OperationTimedOut,
+        multi: libcurl.MultiError,
+        share: libcurl.ShareError,
+        url: libcurl.UrlError,
+    ) -> str:
+        assert_type(error.code, libcurl.Code)
+        assert_type(timeout.code, libcurl.Code)
+        assert_type(multi.code, libcurl.MCode)
+        assert_type(share.code, libcurl.SHCode)
+        assert_type(url.code, libcurl.UCode)
+        if error.code is libcurl.Code.PARTIAL_FILE or url.code == libcurl.UCode.NO_HOST:
+            return error.code.name + multi.code.name
+        return error.code.nmae  # wrong
+
+    def stream(easy: libcurl.Easy) -> bytes:
+        with closing(easy.stream()) as chunks:
+            for chunk in chunks:
+                assert_type(chunk, bytes)
+        pieces = easy.stream()
+        first = next(pieces)
+        pieces.close()
+        pieces.colse()  # wrong
+        return first
+
+    async def several(multi: AsyncMulti, easy: libcurl.Easy, page: Page) -> str:
+        assert_type(await multi.perform(easy), libcurl.Easy)
+        assert_type(await multi.perform(page), Page)
+        async with aclosing(multi.stream(page)) as chunks:
+            async for chunk in chunks:
+                assert_type(chunk, bytes)
+        async with aclosing(multi.as_completed([page])) as completed:
+            async for done, error in completed:
+                assert_type(done, Page)
+                assert_type(error, BaseException | None)
+        await multi.perform("http://localhost/")  # wrong
+        return (await multi.perform(page)).title
+
+    asyncio.run(several(AsyncMulti(), libcurl.Easy(), Page()))
+"""
+
 
 @pytest.fixture(params=["mypy", "pyright"])
 def checker(request: pytest.FixtureRequest, tmp_path: Path) -> Checker:
@@ -146,8 +200,8 @@ def checker(request: pytest.FixtureRequest, tmp_path: Path) -> Checker:
     return {"mypy": mypy, "pyright": pyright}[request.param]
 
 
-def check(checker: Checker, venv: Venv, program: Path, spelling: str) -> None:
-    lines = (dedent(SPELLINGS[spelling]) + dedent(PROGRAM)).splitlines()
+def check(checker: Checker, venv: Venv, program: Path, *parts: str) -> None:
+    lines = "".join([dedent(part) for part in parts]).splitlines()
     program.write_text("\n".join(lines) + "\n")
     wrong = {n for n, line in enumerate(lines, 1) if line.endswith("# wrong")}
     assert checker(venv, program) == wrong
@@ -157,14 +211,18 @@ def check(checker: Checker, venv: Venv, program: Path, spelling: str) -> None:
 def test_the_wheel_has_types(
     checker: Checker, with_wheel: Venv, tmp_path: Path, spelling: str
 ) -> None:
-    check(checker, with_wheel, tmp_path / "program.py", spelling)
+    check(checker, with_wheel, tmp_path / "program.py", SPELLINGS[spelling], PROGRAM)
+
+
+def test_libcurl_itself_has_types(checker: Checker, with_wheel: Venv, tmp_path: Path) -> None:
+    check(checker, with_wheel, tmp_path / "program.py", NATIVE)
 
 
 def test_an_editable_install_has_types(
     checker: Checker, checkout: Path, venv: Venv, tmp_path: Path
 ) -> None:
     venv.pip("install", "--editable", checkout)
-    check(checker, venv, tmp_path / "program.py", "installed")
+    check(checker, venv, tmp_path / "program.py", SPELLINGS["installed"], PROGRAM)
 
 
 def names(tree: ast.Module) -> Iterator[str]:

@@ -640,12 +640,12 @@ def test_leaving_a_stream_ends_its_transfer(http: Any) -> None:
         assert http.wait_idle()
         stream = easy.stream()
         next(stream)
-        stream.close()  # type: ignore[attr-defined]
+        stream.close()
         assert http.wait_idle()
         stream = easy.stream()
         next(stream)
         with pytest.raises(Mine):
-            stream.throw(Mine())  # type: ignore[attr-defined]
+            stream.throw(Mine())
         easy.set(url=http.url + "/bytes/1000000")
         assert easy.fetch() == payload(1_000_000)
 
