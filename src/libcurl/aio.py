@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from asyncio import get_running_loop
-from collections import deque
+from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -208,7 +208,8 @@ class _Driven(Multi):
         self.streams: dict[int, tuple[Any, asyncio.Event]] = {}  # its C part, and who is told
         self.loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        # Whoever gives up goes at once, from the middle of ten thousand.
+        self._waiting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._promised = 0  # turns that were given and not yet taken
         self.new_future: Callable[[], Any] = asyncio.Future
         self._fd = -1
@@ -265,11 +266,12 @@ class _Driven(Multi):
         if loop is not self.loop:
             self.belong()
         turn = loop.create_future()
-        self._waiting.append(turn)
+        self._waiting[turn] = None
         self._next()
         try:
             await turn
         except BaseException:
+            self._waiting.pop(turn, None)
             if turn.done() and not turn.cancelled():
                 self._promised -= 1
                 self._next()
@@ -282,7 +284,7 @@ class _Driven(Multi):
     def _next(self) -> None:
         """Let those that wait have their turn, where there is room."""
         while self._waiting and self._has_room():
-            turn = self._waiting.popleft()
+            turn, _ = self._waiting.popitem(last=False)
             if not turn.done():
                 self._promised += 1
                 turn.set_result(None)

@@ -462,6 +462,38 @@ def test_a_turn_that_is_not_taken_passes_on(loops: Any, http: Any) -> None:
     loops.run(main, 1)
 
 
+def test_who_no_longer_waits_for_a_turn_leaves_nothing_and_the_order_as_it_was(
+    loops: Any, http: Any
+) -> None:
+    async def main(multi: AsyncMulti) -> None:
+        first = asyncio.ensure_future(multi.perform(Easy(url=http.url + "/stall")))
+        await asyncio.sleep(0)
+        easy = Easy(url=http.url)
+        for _ in range(3):
+            waits = [asyncio.wait_for(multi.perform(easy), 0.01) for _ in range(50)]
+            ends = await asyncio.gather(*waits, return_exceptions=True)
+            assert {type(end) for end in ends} == {asyncio.TimeoutError}
+            assert len(multi.multi._waiting) == 0
+
+        order: list[int] = []
+
+        async def wait(number: int) -> None:
+            await multi.perform(Easy(url=http.url))
+            order.append(number)
+
+        tasks = [asyncio.ensure_future(wait(number)) for number in range(20)]
+        await asyncio.sleep(0)
+        for task in tasks[::2]:
+            task.cancel()
+        await asyncio.wait(tasks[::2])
+        assert len(multi.multi._waiting) == 10
+        first.cancel()
+        await asyncio.wait(tasks)
+        assert order == list(range(1, 20, 2))
+
+    loops.run(main, 1)
+
+
 def test_a_limit_is_one_or_more() -> None:
     with pytest.raises(ValueError, match="limit=0"):
         AsyncMulti(limit=0)
