@@ -257,6 +257,8 @@ def test_names_are_not_resolved(name: str) -> None:
         (("10.0.0.0/",), {}, ValueError),
         (("::/129",), {}, ValueError),
         (("10.0.0.0/ 8",), {}, ValueError),
+        (("10.0.0.1/\u0663",), {}, ValueError),  # a digit, but of another script
+        (("10.0.0.1/\u00b2",), {}, ValueError),
         (("example.com",), {}, ValueError),
         ((), {"port": -1}, ValueError),
         ((), {"port": 65536}, ValueError),

@@ -110,8 +110,9 @@ class Network:
         #: 4 or 16, in bytes.
         self.width = len(raw)
         most = 8 * self.width
-        prefix = int(length) if slash and length.isascii() and length.isdigit() else most
-        if prefix > most or (slash and not length.isdigit()):
+        given = length.isascii() and length.isdigit()
+        prefix = int(length) if given else most
+        if prefix > most or (slash and not given):
             raise ValueError(f"{text!r}: a prefix length is at most {most}")
         self.mask = (1 << most) - (1 << most - prefix)
         self.bits = int.from_bytes(raw, "big")
