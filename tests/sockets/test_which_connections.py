@@ -7,6 +7,7 @@ import pathlib
 import re
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -237,6 +238,31 @@ def test_socks(http: HTTPServer, socks: SocksProxy) -> None:
     assert calls.addresses[0].port == socks.port
     if TELLS:
         assert calls.requests == [("127.0.0.1", socks.port)]
+
+
+@line("RTMP")
+def test_rtmp() -> None:
+    if "rtmp" not in VERSION.protocols:
+        pytest.skip("this libcurl has no RTMP")
+
+    def hang_up() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1537, socket.MSG_WAITALL)
+
+    class Closer(Calls):
+        def _close(self, fd: int) -> None:
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(fd)
+            self.closed.append(fd)
+
+    calls = Closer()
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as elsewhere:
+        elsewhere.submit(hang_up)
+        with calls.easy(f"rtmp://127.0.0.1:{server.getsockname()[1]}/a/b") as easy:
+            with pytest.raises(libcurl.Error):
+                easy.perform()
+    calls.check()
 
 
 @line("FTP, passive")
