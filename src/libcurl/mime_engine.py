@@ -54,14 +54,15 @@ class Tree:
     def read(self, part: Any, source: Source, easy: Engine) -> int:
         """curl_mime_data_cb."""
         number: int = lib.new_id()
+        source.hold()  # first of all: what is noted will be released, whatever interrupts this
         reading = self._readings[number] = Reading(source, easy)
         readings[number] = ref(reading)
-        source.hold()
         code: int = lib.mime_source(part, number, source.size, source.seek is not None)
         return code
 
     def __del__(self) -> None:
-        for number, reading in self._readings.items():
+        # A constructor that was interrupted has left none.
+        for number, reading in getattr(self, "_readings", {}).items():
             readings.pop(number, None)
             reading.source.release()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -260,3 +262,31 @@ def test_a_fetch_that_was_interrupted_leaves_the_handle_to_any_thread(face: str,
         for _ in every_line(lambda at: fetch):
             assert elsewhere.submit(fetch).result() == b"hello"
             assert fetch() == b"hello"
+
+
+@pytest.mark.parametrize("after_calls", sorted({False, AFTER_CALLS}))
+def test_a_mime_whose_setting_was_interrupted_goes_quietly(
+    after_calls: bool, http: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: noise.append(repr(found.exc_value)))
+    made: dict[str, Any] = {}
+
+    def prepare(_: int) -> Callable[[], object]:
+        made.update(easy=Easy(url=http.url + "/post"), mime=Mime())
+        made["mime"].add(name="a", source=io.BytesIO(b"first"))
+
+        def send() -> None:
+            made["mime"].add(name="b", source=io.BytesIO(b"second"))
+            made["easy"].set(mimepost=made["mime"])
+
+        return send
+
+    for _ in every_line(prepare, 400, after_calls):
+        made["easy"].set(mimepost=made["mime"])
+        made["easy"].perform()
+        made["easy"].close()
+        made.clear()
+        assert noise == []
+    gc.collect()
+    assert noise == []
