@@ -237,10 +237,16 @@ def attach(handle: Engine, option: Option, mime: Any) -> None:
         raise option.refused(mime, "a Mime")
     if handle._amid_transfer():
         raise RuntimeError("CURLOPT_MIMEPOST cannot be set during a transfer")
-    native, tree = handle._handle, Tree(mime, handle)
-    code = handle._point(
-        option.id, tree, lambda: lib.easy_set_pointer(native, option.id, tree.mime)
-    )
+    native = handle._handle
+    depth = lib.easy_depth(native)
+    try:
+        handle._enter()  # libcurl looks at it when the tree is made: nobody closes it meanwhile
+        tree = Tree(mime, handle)
+        code = handle._point(
+            option.id, tree, lambda: lib.easy_set_pointer(native, option.id, tree.mime)
+        )
+    finally:
+        lib.easy_leave_to(native, depth)
     if code:
         raise handle._option_error(code, option, mime)
     handle._remember(option, mime)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+
+import libcurl
+from libcurl.mime_engine import Tree
 
 PREPARE = """
     import gc, sys, weakref
@@ -149,3 +153,21 @@ def test_at_exit_and_after_a_fork_nothing_is_asked(script: Any, http: Any) -> No
     print(os.waitpid(child, 0)[1])
     """
     assert run(script, http, code) == "0\n"
+
+
+def test_nobody_closes_a_handle_while_its_tree_is_made(
+    http: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mime, easy = libcurl.Mime(), libcurl.Easy(url=http.url + "/post")
+    mime.add(name="x", data="data")
+    make = Tree.make
+
+    def make_late(self: Tree, description: Any, owner: Any) -> Any:
+        with ThreadPoolExecutor(1) as elsewhere, pytest.raises(RuntimeError, match="thread"):
+            elsewhere.submit(easy.close).result()
+        return make(self, description, owner)
+
+    monkeypatch.setattr(Tree, "make", make_late)
+    easy.set(mimepost=mime)
+    easy.perform()
+    easy.close()
