@@ -126,10 +126,16 @@ class MimePartEngine:
                 lib.curl_mime_free(inner)
         else:
             code = _write_content(part, content)
+            if code == lib.CURLE_READ_ERROR:
+                code = self._unreadable(part, tree, easy)
         if not code:
             code = _write_fields(part, self._fields)
         if code:
-            raise easy_error(code)
+            raise easy._make_error(code, "", 0)
+
+    def _unreadable(self, part: Any, tree: Tree, easy: Engine) -> int:
+        """Hook: what becomes of a file that cannot be read."""
+        return lib.CURLE_READ_ERROR  # type: ignore[no-any-return]
 
 
 def _write_content(part: Any, content: tuple[str, bytes] | None) -> int:

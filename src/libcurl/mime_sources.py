@@ -80,6 +80,10 @@ class Reading:
         self.easy: Callable[[], Engine | None] = ref(easy)
 
 
+#: What a source gives for a file that it cannot read, and what libcurl's own readers answer then.
+UNREADABLE = object()
+READ_ERROR: int = (1 << 8 * ffi.sizeof("size_t")) - 1
+
 #: What reads, by the number that C knows it by.
 readings: dict[int, Callable[[], Reading | None]] = {}
 
@@ -116,7 +120,8 @@ def python_mime_read(part: int, data: Any, size: int) -> int:
     source = reading.source
     if source.current != part:
         source.begin(part)
-    return deliver(source.read(size), data, size, "the source of a part")
+    given = source.read(size)
+    return READ_ERROR if given is UNREADABLE else deliver(given, data, size, "the source of a part")
 
 
 @ffi.def_extern(error=lib.CURL_SEEKFUNC_FAIL, onerror=_failed)
@@ -130,6 +135,29 @@ def python_mime_seek(part: int, offset: int, origin: int) -> int:
         return lib.CURL_SEEKFUNC_OK  # type: ignore[no-any-return]  # the next read begins anyway
     assert source.seek is not None
     return integer(source.seek(offset, origin), lib.CURL_SEEKFUNC_OK, "seek of a part")
+
+
+def late_file(path: bytes) -> Source:
+    """A file that cannot be read as yet: it is opened when it is sent."""
+    opened: list[Any] = []
+
+    def read(size: int) -> Any:
+        try:
+            if not opened:
+                opened.append(open(path, "rb"))  # noqa: SIM115 # closed when it is let go of
+            return opened[0].read(size)
+        except OSError:
+            return UNREADABLE
+
+    def seek(offset: int, origin: int) -> None:
+        if opened:
+            opened[0].seek(offset, origin)
+
+    def free() -> None:
+        for file in opened:
+            file.close()
+
+    return Source(read, seek, -1, free)
 
 
 def find_source(source: Any) -> tuple[Any, Any, int] | None:

@@ -7,7 +7,7 @@ from operator import index
 
 from libcurl._native import lib
 from libcurl.mime_engine import MimeEngine, MimePartEngine
-from libcurl.mime_sources import Source
+from libcurl.mime_sources import Source, late_file
 from libcurl.options import by_name
 from libcurl.pycurl.common import error, refused
 from libcurl.pycurl.converters import read_answer, seek_answer
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer, Self
 
     from libcurl.engine import Engine
+    from libcurl.mime_engine import Tree
     from libcurl.pycurl.curl import Curl
 
     Text = str | bytes
@@ -60,7 +61,18 @@ def _headers(value: object) -> bytes:
     return b"".join([_text(line) + b"\0" for line in value])
 
 
-class CurlMimePart(MimePartEngine):
+class _Part(MimePartEngine):
+    """A part whose file may be gone when libcurl is told of it: it is looked for again when it is sent."""
+
+    __slots__ = ()
+
+    def _unreadable(self, part: Any, tree: Tree, easy: Engine) -> int:
+        _kind, path = self._content  # type: ignore[misc]
+        code: int = lib.curl_mime_filename(part, os.path.basename(path))
+        return code or tree.read(part, late_file(path), easy)
+
+
+class CurlMimePart(_Part):
     """A part of a body, as pycurl has it: made by `CurlMime.addpart`."""
 
     __slots__ = ("_owner",)
@@ -457,7 +469,7 @@ def _add_to_form(
         fields = {**fields, "filename": os.path.basename(data)}
     if fields.get("filename") and not fields.get("type"):
         fields = {**fields, "type": _guess(fields["filename"] or b"")}
-    part = MimePartEngine()
+    part = _Part()
     part._begin(form)
     part._fields = fields
     part._content = (kind, data)

@@ -1,0 +1,48 @@
+"""What the drop-in sends of CurlMime and HTTPPOST is what pycurl sends, and so are the refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from libcurl import pycurl
+
+pytestmark = pytest.mark.filterwarnings("ignore:HTTPPOST is deprecated")
+
+
+@pytest.fixture
+def curl(http: Any) -> Any:
+    with pycurl.Curl() as made:
+        made.setopt(pycurl.URL, f"{http.url}/post")
+        yield made
+
+
+def test_a_file_of_a_form_is_looked_for_when_it_is_sent(curl: Any, tmp_path: Path) -> None:
+    late = tmp_path / "late.txt"
+    curl.setopt(pycurl.HTTPPOST, [("field", (pycurl.FORM_FILE, str(late)))])
+    for _ in range(2):
+        with pytest.raises(pycurl.error) as caught:
+            curl.perform_rb()
+        assert caught.value.code == pycurl.E_READ_ERROR
+    late.write_text("written in between")
+    for _ in range(2):
+        body = curl.perform_rb()
+        assert b'name="field"; filename="late.txt"' in body
+        assert b"text/plain\r\n\r\nwritten in between\r\n" in body
+
+
+def test_a_file_that_has_gone_is_missed_when_it_is_sent(curl: Any, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("here")
+    mime = pycurl.CurlMime(curl)
+    mime.add_file("field", str(file))
+    file.unlink()
+    curl.setopt(pycurl.MIMEPOST, mime)
+    mime.add_field("another", "field")
+    with pytest.raises(pycurl.error) as caught:
+        curl.perform_rb()
+    assert caught.value.code == pycurl.E_READ_ERROR
+    with pytest.raises(pycurl.error, match="open/read"):
+        mime.add_file("field", str(file))
