@@ -326,7 +326,7 @@ class Settings:
         for option, value in self._settings.items():
             # Those that decide the method are set again among the bodies that do, in their order.
             if option.kind == SPECIAL or option.id in METHODS:
-                twin._set(option, value)
+                twin._set(option, self._for_twin(option, value))
         if self._sockets is not None:
             self._sockets.copy_to(twin)
         for option in self._callbacks:
@@ -334,6 +334,10 @@ class Settings:
                 twin._set(option, getattr(self._functions, option.slot))
         if self._closer is not None and twin._closer is None:
             twin._set(by_name["closesocketfunction"], self._closer.function)
+
+    def _for_twin(self, option: Option, value: Any) -> Any:
+        """Hook: what a duplicate is given of an object."""
+        return value
 
     def _reset_options(self) -> None:
         """curl_easy_reset, of options only: Python's callables and objects stay where they are."""

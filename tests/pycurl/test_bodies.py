@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,31 @@ def test_a_file_that_has_gone_is_missed_when_it_is_sent(curl: Any, tmp_path: Pat
     assert caught.value.code == pycurl.E_READ_ERROR
     with pytest.raises(pycurl.error, match="open/read"):
         mime.add_file("field", str(file))
+
+
+def test_a_duplicate_has_a_body_of_its_own(curl: Any) -> None:
+    freed = []
+    pieces = [b"", b"the source"]
+    with pycurl.CurlMime(curl) as mime:
+        part = mime.add_field("a", "the field")
+        mime.add_multipart("b").add_field("c", "the inner field")
+        mime.addpart().data_cb(
+            10, lambda _, size: pieces.pop(), free=lambda _: freed.append("source")
+        )
+        curl.setopt(pycurl.MIMEPOST, mime)
+        duplicate = curl.duphandle()
+        part.data("changed")
+    twin = duplicate.duphandle()
+    curl.close()
+    duplicate.close()
+    body = twin.perform_rb()
+    assert [body.count(text) for text in (b"the field", b"the inner field", b"the source")] == [
+        1
+    ] * 3
+    assert b"changed" not in body
+    assert freed == []
+    twin.reset()
+    for _ in range(3):
+        gc.collect()
+    assert freed == ["source"]
+    twin.close()

@@ -388,13 +388,40 @@ def check_mimepost(curl: Engine, mime: object) -> None:
         )
 
 
-# -- HTTPPOST: the form before there was MIME ----------------------------------------------------
-
-
-class _Form(MimeEngine):
-    """Nobody holds it but the handles that send it."""
+class Body(MimeEngine):
+    """One that nobody holds but the handles that send it, and nobody changes."""
 
     __slots__ = ()
+
+    def __init__(self) -> None:
+        """Without a part."""
+        self._begin()
+
+    def add_part(self, fields: dict[str, bytes | None], content: Any) -> None:
+        """One more part."""
+        part = _Part()
+        part._begin(self)
+        if isinstance(content, Source):
+            content.hold()
+        elif isinstance(content, MimeEngine):
+            content._adopt(part)
+        part._content = content
+        part._fields = fields
+        self._parts.append(part)
+
+
+def copied(mime: MimeEngine) -> Body:
+    """A copy that has its sources in common with the original."""
+    copy = Body()
+    for part in mime._parts:
+        content = part._content
+        copy.add_part(
+            dict(part._fields), copied(content) if isinstance(content, MimeEngine) else content
+        )
+    return copy
+
+
+# -- HTTPPOST: the form before there was MIME ----------------------------------------------------
 
 
 _FORM_FIELDS = {lib.CURLFORM_CONTENTTYPE: "type", lib.CURLFORM_FILENAME: "filename"}
@@ -405,8 +432,7 @@ def set_httppost(curl: Engine, items: list[Any] | tuple[Any, ...]) -> None:
     """HTTPPOST: [(name, value), (name, (FORM_..., value, ...)), ...], sent as MIME."""
     if not items:
         return
-    form = _Form()
-    form._begin()
+    form = Body()
     for item in items:
         if not isinstance(item, (list, tuple)):
             raise TypeError("list items must be list or tuple objects")
@@ -429,7 +455,7 @@ def set_httppost(curl: Engine, items: list[Any] | tuple[Any, ...]) -> None:
     curl._set(_MIMEPOST, form)
 
 
-def _add_options(form: _Form, name: bytes, options: list[Any] | tuple[Any, ...]) -> None:
+def _add_options(form: Body, name: bytes, options: list[Any] | tuple[Any, ...]) -> None:
     """A field of options and values; one with several files becomes several parts."""
     if len(options) < 2:
         raise TypeError("list or tuple must contain at least one option and one value")
@@ -462,18 +488,14 @@ def _add_options(form: _Form, name: bytes, options: list[Any] | tuple[Any, ...])
 
 
 def _add_to_form(
-    form: _Form, fields: dict[str, bytes | None], content: tuple[str, bytes] | None
+    form: Body, fields: dict[str, bytes | None], content: tuple[str, bytes] | None
 ) -> None:
     kind, data = content or ("data", b"")
     if kind == "file" and "filename" not in fields:
         fields = {**fields, "filename": os.path.basename(data)}
     if fields.get("filename") and not fields.get("type"):
         fields = {**fields, "type": _guess(fields["filename"] or b"")}
-    part = _Part()
-    part._begin(form)
-    part._fields = fields
-    part._content = (kind, data)
-    form._parts.append(part)
+    form.add_part(fields, (kind, data))
 
 
 def _guess(filename: bytes) -> bytes:

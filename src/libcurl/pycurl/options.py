@@ -156,6 +156,14 @@ class OptionMethods(Engine):
         if code:
             raise self._option_error(code, option, value)
 
+    def _for_twin(self, option: Option, value: Any) -> Any:
+        """Of a body, a copy: as with libcurl's own, nothing that becomes of the original changes it."""
+        if option.id != lib.CURLOPT_MIMEPOST:
+            return value
+        from libcurl.pycurl.mime import copied
+
+        return copied(value)
+
     def _unremember(self, option: Option) -> None:
         _note(self._handle, option.id, False)
         if self._values:
