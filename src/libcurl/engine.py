@@ -32,6 +32,7 @@ from libcurl.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from libcurl.connections import ConnectionCache
@@ -73,6 +74,8 @@ class Engine(Settings):
     _agent = ffi.NULL
     #: What a socket is for, as the face shows it.
     _purposes = Purposes()
+    #: What makes the exception for an info that libcurl lacks, where the face has one of its own.
+    _no_info: Callable[[], Exception] | None = None
 
     _exception: BaseException | None
     #: What C knows it by, once it is insured; 0 before.

@@ -150,6 +150,8 @@ def _pointer(info: int, pointer: Any) -> Any:
 def _error(easy: Engine, code: int, info: int) -> Exception:
     if code not in (lib.CURLE_UNKNOWN_OPTION, lib.CURLE_BAD_FUNCTION_ARGUMENT):
         return easy._error(code)
+    if easy._no_info is not None:
+        return easy._no_info()
     from libcurl import constants
     from libcurl.errors import needs
     from libcurl.raw import LOADED

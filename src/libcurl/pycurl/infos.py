@@ -6,7 +6,6 @@ import warnings
 
 from libcurl._native import ffi, lib
 from libcurl.infos import decoded, getinfo_raw
-from libcurl.pycurl.common import error
 from libcurl.pycurl.names import infos
 
 TYPE_CHECKING = False
@@ -44,6 +43,10 @@ _spare: list[Any] = []
 _ROOM = lib.TEXT_ROOM
 
 
+def _invalid() -> Exception:
+    return ValueError("invalid argument to getinfo")
+
+
 class InfoMethods:
     """What a Curl has of them."""
 
@@ -51,6 +54,7 @@ class InfoMethods:
 
     _check: Any
     _handle: Any
+    _no_info: Any = staticmethod(_invalid)
 
     def getinfo(self, info: int) -> Any:
         """What is known of the last transfer, text as str."""
@@ -86,12 +90,7 @@ class InfoMethods:
         self._check("getinfo")
         if info == lib.CURLINFO_LASTSOCKET:
             info = lib.CURLINFO_ACTIVESOCKET
-        try:
-            value = getinfo_raw(self, info)  # type: ignore[arg-type]
-        except error:
-            raise
-        except Exception:
-            raise ValueError("invalid argument to getinfo") from None
+        value = getinfo_raw(self, info)  # type: ignore[arg-type]
         if info == lib.CURLINFO_CERTINFO:
             return [
                 tuple(field if len(field) > 1 else field[0] for field in certificate)
