@@ -33,3 +33,37 @@ def test_getinfo_of_what_is_no_info(info: int) -> None:
     for method in (pycurl.Curl().getinfo, pycurl.Curl().getinfo_raw):
         with pytest.raises(ValueError, match="invalid argument to getinfo"):
             method(info)
+
+
+def test_an_incomplete_url_is_none() -> None:
+    url = pycurl.CurlUrl()
+    for part, value in (("scheme", "http"), ("host", "localhost")):
+        assert url.url is None
+        assert url.getpart(pycurl.UPART_URL) is None
+        with pytest.raises(pycurl.error) as caught:
+            str(url)
+        assert caught.value.args == ("cannot serialise an incomplete URL",)
+        assert "(incomplete)" in repr(url)
+        setattr(url, part, value)
+    assert str(url) == url.url == "http://localhost/"
+
+
+def test_numbers_that_mean_nothing() -> None:
+    assert pycurl.easy_strerror(-1) == pycurl.easy_strerror(1000) == "Unknown error"
+    assert pycurl.share_strerror(-1) == pycurl.share_strerror(1000)
+    if hasattr(pycurl, "url_strerror"):
+        assert pycurl.url_strerror(-1) == pycurl.url_strerror(1000)
+    with pytest.raises(OverflowError, match="signed integer is greater than maximum"):
+        pycurl.easy_strerror(1 << 31)
+    url = pycurl.CurlUrl("http://localhost/")
+    for method, arguments in ((url.getpart, ()), (url.setpart, (None,))):
+        with pytest.raises(pycurl.error) as caught:
+            method(-1, *arguments)
+        assert caught.value.code == pycurl.E_URL_UNKNOWN_PART
+
+
+def test_messages_name_the_class_that_the_user_knows() -> None:
+    curl: Any = pycurl.Curl()
+    for name in ("getinfo", "perform", "setopt", "send", "ws_send", "duphandle"):
+        with pytest.raises(TypeError, match=rf"^Curl\.{name}\(\) "):
+            getattr(curl, name)(1, 2, 3, 4, 5, 6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from _operator import index
 
 from libcurl._native import lib
 
@@ -127,6 +128,15 @@ def integer(value: object, callback: str) -> int | None:
     if sys.stderr is not None:
         sys.stderr.write(f"{callback} callback returned {shown} which is not an integer\n")
     return None
+
+
+def number(value: object) -> int:
+    """A C int, as the number of an enum that has no negative ones."""
+    found = index(value)  # type: ignore[arg-type]
+    if not -1 << 31 <= found < 1 << 31:
+        which = "greater than maximum" if found > 0 else "less than minimum"
+        raise OverflowError(f"signed integer is {which}")
+    return found & 0xFFFFFFFF
 
 
 def text(value: str | bytes) -> bytes:

@@ -299,5 +299,11 @@ class Curl(
         return self._share  # pyright: ignore[reportReturnType]
 
 
+# What TypeErrors call its methods, wherever these are written down.
+for _mixin in (TransferMethods, InfoMethods, ConnectionMethods, WebSocketMethods, OptionMethods):
+    for _method in vars(_mixin).values():
+        if isinstance(_method, type(Curl.close)):
+            _method.__qualname__ = f"Curl.{_method.__name__}"
+
 #: Attributes that are not the user's.
 _OWN = {*Engine.__slots__, *Settings.__slots__, "_busy", "_cause", "_joined", "_message", "_values"}

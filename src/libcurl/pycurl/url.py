@@ -6,7 +6,7 @@ from _thread import allocate_lock
 from operator import index
 
 from libcurl._native import lib
-from libcurl.pycurl.common import error, text
+from libcurl.pycurl.common import error, number, text
 from libcurl.url import PARTS, UrlEngine, strerror
 
 TYPE_CHECKING = False
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
         """May be given as a number."""
 
         def __set__(self, url: CurlUrl, value: int | str | bytes | None) -> None: ...
+
+
+# What libcurl says of a whole URL that lacks one of these.
+_INCOMPLETE = (lib.CURLUE_NO_SCHEME, lib.CURLUE_NO_HOST)
 
 
 class CurlUrl(UrlEngine):
@@ -74,7 +78,12 @@ class CurlUrl(UrlEngine):
 
     def _get(self, part: int, flags: int = 0) -> bytes | None:
         with self._lock:
-            return super()._get(part, flags)
+            try:
+                return super()._get(part, flags)
+            except error as failure:
+                if failure.code in _INCOMPLETE:
+                    return None
+                raise
 
     def _set(self, part: int, value: bytes | None, flags: int = 0) -> None:
         with self._lock:
@@ -85,14 +94,14 @@ class CurlUrl(UrlEngine):
 
     def getpart(self, part: int, flags: int = 0) -> str | None:
         """A part, None where there is none."""
-        found = self._get(index(part), index(flags))
+        found = self._get(number(part), index(flags))
         return None if found is None else found.decode("utf-8", "replace")
 
     def setpart(self, part: int, value: str | bytes | None, flags: int = 0) -> None:
         """Change a part; None removes it."""
         if value is not None and not isinstance(value, (str, bytes)):
             raise TypeError("a URL part must be a string, bytes, or None")
-        self._set(index(part), None if value is None else text(value), index(flags))
+        self._set(number(part), None if value is None else text(value), index(flags))
 
     def __copy__(self) -> Self:
         twin = UrlEngine.__new__(type(self))
@@ -112,7 +121,10 @@ class CurlUrl(UrlEngine):
         self.__getstate__()
 
     def __str__(self) -> str:
-        return str(self.getpart(lib.CURLUPART_URL))
+        found = self.getpart(lib.CURLUPART_URL)
+        if found is None:
+            raise error("cannot serialise an incomplete URL")
+        return found
 
     def __repr__(self) -> str:
         try:
@@ -122,15 +134,15 @@ class CurlUrl(UrlEngine):
         return f"<pycurl.CurlUrl {shown} at {id(self):#x}>"
 
 
-def _part(name: str, number: int) -> property:
+def _part(name: str, part: int) -> property:
     def get(self: CurlUrl) -> str | None:
-        return self.getpart(number)
+        return self.getpart(part)
 
     def change(self: CurlUrl, value: Any) -> None:
-        self.setpart(number, str(value) if name == "port" and isinstance(value, int) else value)
+        self.setpart(part, str(value) if name == "port" and isinstance(value, int) else value)
 
     def remove(self: CurlUrl) -> None:
-        self.setpart(number, None)
+        self.setpart(part, None)
 
     return property(get, change, remove, f"The {name}; None where there is none.")
 

@@ -7,7 +7,7 @@ from operator import index
 
 from libcurl._native import ffi, lib
 from libcurl.engine import initialize
-from libcurl.pycurl.common import error
+from libcurl.pycurl.common import error, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def global_cleanup() -> None:
 
 def easy_strerror(errornum: int) -> str:
     """What libcurl says of an E_ code."""
-    return str(_text(lib.curl_easy_strerror(index(errornum))))
+    return str(_text(lib.curl_easy_strerror(number(errornum))))
 
 
 def multi_strerror(errornum: int) -> str:
@@ -96,11 +96,11 @@ def multi_strerror(errornum: int) -> str:
 
 def share_strerror(errornum: int) -> str:
     """What libcurl says of a code of a share."""
-    return str(_text(lib.curl_share_strerror(index(errornum))))
+    return str(_text(lib.curl_share_strerror(number(errornum))))
 
 
 def url_strerror(errornum: int) -> str:
     """What libcurl says of a code of a URL."""
     from libcurl.url import strerror
 
-    return strerror(index(errornum))
+    return strerror(number(errornum))
