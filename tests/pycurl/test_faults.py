@@ -6,6 +6,7 @@ What crashes there runs in a process of its own.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -15,7 +16,7 @@ import threading
 import time
 import traceback
 import warnings
-from io import BytesIO
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,21 @@ def test_duplicates_of_sockets_are_not_inherited(http: Any, no_fd_leak: Any) -> 
         assert given[0].getpeername()  # usable beside it
         given[0].close()
         curl.close()
+
+
+def test_what_is_no_socket_is_not_kept_open(http: Any, open_fds: Any, capfd: Any) -> None:
+    curl = pycurl.Curl()
+    curl.setopt(pycurl.URL, http.url)
+    curl.setopt(pycurl.OPENSOCKETFUNCTION, lambda purpose, address: FileIO(os.devnull))
+    counts = []
+    for _ in range(3):
+        with pytest.raises(pycurl.error) as caught:
+            curl.perform_rb()
+        assert caught.value.code == pycurl.E_COULDNT_CONNECT
+        gc.collect()
+        counts.append(len(open_fds()))
+    assert len(set(counts)) == 1, counts
+    curl.close()
 
 
 @pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="this Python counts no references")

@@ -115,7 +115,13 @@ def open_socket(function: Function) -> Function:
                     "Open socket callback returned an object whose fileno method "
                     "did not return an integer"
                 )
-            return os.dup(fd)  # not inheritable
+            duplicate = os.dup(fd)  # not inheritable
+            if (
+                lib.socket_family(duplicate) < 0
+            ):  # C would leave it open: as an int it could be stdin
+                os.close(duplicate)
+                raise error("Open socket callback's return value must be a socket")
+            return duplicate
         if not -1 <= given < 1 << 31:
             raise OverflowError("socket value is out of range")
         return given
