@@ -24,6 +24,7 @@ from libcurl.registry import (
     integer,
     interruptions,
     leave,
+    raise_first,
     refusal,
     report,
     take_interruptions,
@@ -144,10 +145,7 @@ class Engine(Settings):
         """
         exceptions = self._close()
         if exceptions:
-            first, *rest = exceptions
-            for exception in rest:
-                report(exception, self)
-            raise first
+            raise_first(exceptions, self)
 
     def _close(self) -> list[BaseException]:
         """Close; return what closers have raised."""
@@ -365,10 +363,7 @@ class Engine(Settings):
             if handle.closing:
                 exceptions += self._close()
             if exceptions:
-                first, *rest = exceptions
-                for exception in rest:
-                    report(exception, self)
-                raise first
+                raise_first(exceptions, self)
         if code:
             raise self._error(code)
 

@@ -12,7 +12,7 @@ from libcurl.engine import SLICE
 from libcurl.errors import NotSupported, needs
 from libcurl.multi_engine import MultiEngine
 from libcurl.raw import absent
-from libcurl.registry import Closing
+from libcurl.registry import Closing, raise_first
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,9 +176,9 @@ class Multi(Closing, MultiEngine):
             raise ValueError("the easy handle is not in this Multi")
         self._take_out(easy)
         self._after(0)
-        exception, easy._exception = easy._exception, None
-        if exception is not None:
-            raise exception
+        if easy._exception is not None:
+            exceptions, easy._exception = [easy._exception], None
+            raise_first(exceptions, easy)
 
     # -- Driving: run, step, fileno --------------------------------------------------------------
 

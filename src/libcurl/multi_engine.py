@@ -24,6 +24,7 @@ from libcurl.registry import (
     integer,
     interruptions,
     leave,
+    raise_first,
     refusal,
     report,
     take_interruptions,
@@ -205,10 +206,10 @@ class MultiEngine:
         ended = 0
         if self._halted and not handle.inside.depth:
             ended = self._end_halted()
-        exception, self._exception = self._exception, None
-        if exception is not None:
+        if self._exception is not None:
+            exceptions, self._exception = [self._exception], None
             handle.failed = False
-            raise exception
+            raise_first(exceptions, self)
         if interruptions:
             raise take_interruptions()[0]
         if code:
@@ -240,10 +241,7 @@ class MultiEngine:
         halted, self._halted = self._halted, []
         exceptions = [error for easy in halted for error in easy._take_exceptions()]
         if exceptions:
-            first, *rest = exceptions
-            for exception in rest:
-                report(exception, self)
-            raise first
+            raise_first(exceptions, self)
 
     # -- Easies ----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Protocol
+    from typing import NoReturn, Protocol
 
     from typing_extensions import Self
 
@@ -88,6 +88,18 @@ def report(exception: BaseException, where: object) -> None:
 
         lines = traceback.format_exception(type(exception), exception, exception.__traceback__)
         sys.stderr.write(f"Exception ignored in: {where!r}\n{''.join(lines)}")
+
+
+def raise_first(exceptions: list[BaseException], where: object) -> NoReturn:
+    """Raise the first and show the others.
+
+    The list is empty then: an exception that a function on its way out had in a variable would be in a
+    cycle with its traceback, and so would the handle.
+    """
+    for exception in exceptions[1:]:
+        report(exception, where)
+    del exceptions[1:]
+    raise exceptions.pop()
 
 
 def failed(

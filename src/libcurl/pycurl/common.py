@@ -107,10 +107,28 @@ def refused(code: int, what: str, method: str) -> Exception:
 
 
 def show(exception: BaseException) -> None:
-    """An exception in a callback that lets libcurl go on, as PyErr_Print does it."""
-    sys.last_type, sys.last_value = type(exception), exception
-    sys.last_traceback = exception.__traceback__
-    sys.excepthook(sys.last_type, exception, sys.last_traceback)
+    """An exception in a callback that lets libcurl go on, as PyErr_Print does it.
+
+    By its traceback it would keep the handle alive, which the functions have that called the callback. So
+    it is left for a debugger only where somebody sits at the interpreter, and a copy everywhere else.
+    """
+    sys.last_type = type(exception)
+    if hasattr(sys, "ps1"):
+        sys.last_value, sys.last_traceback = exception, exception.__traceback__
+    else:
+        sys.last_value, sys.last_traceback = _copied(exception), None
+    sys.excepthook(type(exception), exception, exception.__traceback__)
+
+
+def _copied(exception: BaseException) -> BaseException | None:
+    """Without its traceback; None where a class of the user's does not let it be copied."""
+    kind = type(exception)
+    try:
+        copy: BaseException = kind.__new__(kind, *exception.args)
+        copy.__dict__.update(exception.__dict__)
+    except Exception:
+        return None
+    return copy
 
 
 def integer(value: object, callback: str) -> int | None:

@@ -256,7 +256,8 @@ class Curl(
         if handle.closing or (handle.joined and (multi is None or multi._ending)):
             report(exception, self)
         elif isinstance(exception, Exception) and where not in _RAISED:
-            self._cause = exception
+            if where != "debug":  # of which libcurl takes no notice
+                self._cause = exception
             show(exception)
         elif multi is not None:
             multi._raised(self, exception)
