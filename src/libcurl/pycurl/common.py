@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from _collections_abc import MutableMapping
 from _operator import index
 
 from libcurl._native import lib
@@ -10,6 +11,8 @@ from libcurl._native import lib
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
+
+    from typing_extensions import Self
 
 
 class error(Exception):
@@ -38,12 +41,55 @@ class Plain:
 attributes_of = Plain.__dict__["__dict__"].__get__
 
 
-def _no_dict(self: object) -> NoReturn:
-    raise AttributeError("__dict__")
+class _Users(dict["str", "Any"]):
+    """The user's among the attributes of an instance that has others; a change is one of the instance."""
+
+    __slots__ = ("_all",)
+
+    def __init__(self, all: dict[str, Any], hidden: set[str]) -> None:
+        super().__init__((name, value) for name, value in all.items() if name not in hidden)
+        self._all = all
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, value)
+        self._all[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        self._all.pop(name, None)
+
+    # By these two, as any mapping does it.
+    clear = MutableMapping.clear
+    pop = MutableMapping.pop
+    popitem = MutableMapping.popitem
+    setdefault = MutableMapping.setdefault
+    update = MutableMapping.update
+
+    def __ior__(self, others: Any) -> Self:  # type: ignore[override,misc]
+        self.update(others)
+        return self
 
 
-#: The `__dict__` of such instances, which is not to be had.
-no_dict: Any = property(_no_dict)
+def dict_of_subclasses(hidden: set[str]) -> Any:
+    """The `__dict__` of the class that has this: subclasses have one, without what is `hidden` in it."""
+
+    def users(self: object) -> dict[str, Any]:
+        if "__dict__" in vars(type(self)):
+            raise _missing("obtain", "__dict__", self)
+        attributes: dict[str, Any] = attributes_of(self)
+        return _Users(attributes, hidden) if hidden else attributes
+
+    def replace(self: object, attributes: dict[str, Any]) -> None:
+        found, attributes = users(self), dict(attributes)
+        found.clear()
+        found.update(attributes)
+
+    return property(users, replace)
+
+
+def _missing(what: str, name: str, owner: object) -> AttributeError:
+    message = f"trying to {what} a non-existing attribute: {name}"
+    return AttributeError(message, name=name, obj=owner)
 
 
 class Attributes(Plain):
@@ -60,15 +106,13 @@ class Attributes(Plain):
         # half as long again. What it says there by itself has a name and an object, too.
 
         def __getattr__(self, name):
-            message = f"trying to obtain a non-existing attribute: {name}"
-            raise AttributeError(message, name=name, obj=self)
+            raise _missing("obtain", name, self)
 
     def __delattr__(self, name: str) -> None:
         try:
             super().__delattr__(name)
         except AttributeError:
-            message = f"trying to delete a non-existing attribute: {name}"
-            raise AttributeError(message, name=name, obj=self) from None
+            raise _missing("delete", name, self) from None
 
     def __getstate__(self) -> NoReturn:
         raise TypeError(f"{type(self).__name__} objects do not support serialization")

@@ -6,7 +6,14 @@ from _weakref import ref
 
 from libcurl._native import ffi, lib
 from libcurl.engine import Engine, initialize
-from libcurl.pycurl.common import CurlAttributes, attributes_of, error, no_dict, refused, show
+from libcurl.pycurl.common import (
+    CurlAttributes,
+    attributes_of,
+    dict_of_subclasses,
+    error,
+    refused,
+    show,
+)
 from libcurl.pycurl.connection import ConnectionMethods
 from libcurl.pycurl.converters import answer
 from libcurl.pycurl.infos import InfoMethods
@@ -49,6 +56,9 @@ _hold_cache = Engine.__dict__["_cache"].__set__
 # Callbacks whose exceptions perform() raises as they are; others are shown, and cause an `error`.
 _RAISED = ("sockopt", "sshkey", "sshhostkey", "prereq", "fnmatch", "closesocket")
 
+#: Attributes that are not the user's.
+_OWN = {*Engine.__slots__, *Settings.__slots__, "_busy", "_cause", "_joined", "_message", "_values"}
+
 
 class Curl(
     CurlAttributes,
@@ -62,7 +72,7 @@ class Curl(
 
     __slots__ = SLOTS
     __module__ = "pycurl"
-    __dict__ = no_dict
+    __dict__ = dict_of_subclasses(_OWN)
 
     _agent = _AGENT
     _kind = "Curl"
@@ -305,6 +315,3 @@ for _mixin in (TransferMethods, InfoMethods, ConnectionMethods, WebSocketMethods
     for _method in vars(_mixin).values():
         if isinstance(_method, type(Curl.close)):
             _method.__qualname__ = f"Curl.{_method.__name__}"
-
-#: Attributes that are not the user's.
-_OWN = {*Engine.__slots__, *Settings.__slots__, "_busy", "_cause", "_joined", "_message", "_values"}

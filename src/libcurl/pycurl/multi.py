@@ -9,7 +9,14 @@ from operator import index
 from libcurl._native import ffi, lib
 from libcurl.engine import SLICE, Engine
 from libcurl.multi_engine import MultiEngine, hold, let_go
-from libcurl.pycurl.common import CurlMultiAttributes, error, integer, no_dict, refused, show
+from libcurl.pycurl.common import (
+    CurlMultiAttributes,
+    dict_of_subclasses,
+    error,
+    integer,
+    refused,
+    show,
+)
 from libcurl.pycurl.curl import Curl
 from libcurl.pycurl.names import OWNED
 from libcurl.raw import absent
@@ -49,7 +56,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
 
     __slots__ = ("_close_handles", "_ending")
     __module__ = "pycurl"
-    __dict__ = no_dict
+    __dict__ = dict_of_subclasses(set())
 
     _kind = "CurlMulti"
 

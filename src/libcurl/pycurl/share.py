@@ -7,7 +7,7 @@ from _weakrefset import WeakSet
 
 from libcurl._native import lib
 from libcurl.options import Option, by_name
-from libcurl.pycurl.common import CurlShareAttributes, error, no_dict, refused
+from libcurl.pycurl.common import CurlShareAttributes, dict_of_subclasses, error, refused
 from libcurl.pycurl.names import OWNED
 from libcurl.registry import report
 from libcurl.share_engine import ShareEngine
@@ -31,7 +31,7 @@ class CurlShare(CurlShareAttributes, ShareEngine):
 
     __slots__ = ("_detach_on_close", "_lock", "_users")
     __module__ = "pycurl"
-    __dict__ = no_dict
+    __dict__ = dict_of_subclasses(set())
 
     _kind = "CurlShare"
 
