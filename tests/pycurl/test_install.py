@@ -57,6 +57,25 @@ def test_it_is_refused_after_the_real_one(script: Any) -> None:
     )
 
 
+def test_errors_are_pickled_installed_or_not(script: Any) -> None:
+    code = """
+        import pickle, sys
+        from libcurl import pycurl
+        if sys.argv[1] == "installed":
+            pycurl.install()
+        if len(sys.argv) > 2:
+            made = pickle.loads(bytes.fromhex(sys.argv[2]))
+            assert type(made) is pycurl.error and made.args == (7, "text") and made.note == 1
+        made = pycurl.error(7, "text")
+        made.note = 1
+        print(pickle.dumps(made).hex())
+    """
+    for first in ("installed", "by name"):
+        pickled = script(code, first).strip()
+        for second in ("installed", "by name"):
+            script(code, second, pickled)
+
+
 def test_programs_are_run(tmp_path: Path, script: Any) -> None:
     (tmp_path / "beside.py").write_text("name = 'beside'")
     program = tmp_path / "program.py"

@@ -33,6 +33,17 @@ class error(Exception):
         """What libcurl, or pycurl, says."""
         return str(self.args[-1]) if self.args else ""
 
+    def __reduce__(self) -> Any:
+        """By a name of ours: `pycurl` may be another one there, or none."""
+        if type(self) is error:
+            return unpickled_error, self.args, self.__dict__ or None
+        return super().__reduce__()
+
+
+def unpickled_error(*args: Any) -> error:
+    """What pickles of `error` call."""
+    return error(*args)
+
 
 class Plain:
     """What has attributes of the user's."""
