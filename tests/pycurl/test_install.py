@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 def test_programs_find_the_drop_in(script: Any) -> None:
@@ -90,3 +93,71 @@ def test_programs_are_run(tmp_path: Path, script: Any) -> None:
         )
         assert done.stdout == "pycurl one two\n"
         assert done.stderr == ""
+
+
+PROGRAM = """
+import atexit, pickle, sys, threading
+
+class Own:
+    pass
+
+def tell(*words):
+    twin = pickle.loads(pickle.dumps(Own()))
+    print(*words, sys.modules["__main__"].__dict__ is globals(), type(twin) is Own)
+
+def late():
+    threading.main_thread().join()
+    tell("thread")
+
+print(__name__, __file__, __package__, __spec__ and __spec__.name, sys.argv, sys.path[0], sorted(globals()))
+threading.Thread(target=late).start()
+atexit.register(tell, "atexit")
+if len(sys.argv) > 1:
+    raise LookupError(sys.argv[1])
+"""
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    (tmp_path / "folder").mkdir()
+    for name in ("program.py", "folder/__main__.py"):
+        (tmp_path / name).write_text(PROGRAM)
+    (tmp_path / "folder/__init__.py").touch()
+    (tmp_path / "wrong.py").write_text("x = = 1")
+    with zipfile.ZipFile(tmp_path / "zipped", "w") as zipped:
+        zipped.write(tmp_path / "program.py", "__main__.py")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "program.py",
+        "program.py boom",
+        "folder boom",
+        "zipped boom",
+        "-m program boom",
+        "-m folder boom",
+        "wrong.py",
+        "missing.py",
+        "-m missing",
+    ],
+)
+def test_programs_are_run_as_python_does_it(programs: Path, arguments: str) -> None:
+    def run(*options: str) -> tuple[int, str, list[str]]:
+        command = [sys.executable, *options, *arguments.split()]
+        done = subprocess.run(command, cwd=programs, capture_output=True, text=True, check=False)
+        assert "libcurl" not in done.stderr
+        assert done.stderr.count("  File") == 1 or not options or "boom" not in arguments
+        return done.returncode, done.stdout, done.stderr.splitlines()[-1:]
+
+    assert run("-m", "libcurl.pycurl") == run()
+
+
+def test_usage() -> None:
+    command = [sys.executable, "-m", "libcurl.pycurl"]
+    for arguments, code in ((["--help"], 0), ([], 2), (["-m"], 2), (["-x"], 2)):
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == code
+        assert (done.stderr if code else done.stdout).startswith("usage: python -m libcurl.pycurl")
+        assert len((done.stderr + done.stdout).splitlines()) == 1
