@@ -438,6 +438,10 @@ class Engine(Settings):
 
         return easy_error(code, message, errno)
 
+    def _too_late(self, reason: str) -> Exception:
+        """Hook: the face's exception for what cannot be done in the middle of a transfer."""
+        return RuntimeError(reason)
+
     def _caches(self) -> list[ConnectionCache]:
         """The caches that this handle's connections may live in."""
         multi, share = self._multi, self._share  # which another thread may take away
@@ -470,7 +474,7 @@ class Engine(Settings):
             share._sockets.bind_by_default(self)
         code = lib.easy_set_share(self._handle, share._handle if share is not None else ffi.NULL)
         if code == lib.HANDLE_DEFERRED:
-            raise RuntimeError("CURLOPT_SHARE cannot be changed during a transfer or in a multi")
+            raise self._too_late("CURLOPT_SHARE cannot be changed during a transfer or in a multi")
         if code == lib.HANDLE_CLOSED and share is not None and not self.closed:
             raise share._error(code)
         if code:

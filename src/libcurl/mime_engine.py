@@ -226,8 +226,9 @@ class MimeEngine:
 
     def _check(self) -> None:
         """It does not change while it is sent."""
-        if any(easy._in_transfer() for easy in self._easies()):
-            raise RuntimeError("a Mime cannot be changed during a transfer that sends it")
+        for easy in self._easies():
+            if easy._in_transfer():
+                raise easy._too_late("a Mime cannot be changed during a transfer that sends it")
 
     def _changed(self) -> None:
         """Give every handle a new tree."""
@@ -242,7 +243,7 @@ def attach(handle: Engine, option: Option, mime: Any) -> None:
     if not isinstance(mime, MimeEngine):
         raise option.refused(mime, "a Mime")
     if handle._amid_transfer():
-        raise RuntimeError("CURLOPT_MIMEPOST cannot be set during a transfer")
+        raise handle._too_late("CURLOPT_MIMEPOST cannot be set during a transfer")
     native = handle._handle
     depth = lib.easy_depth(native)
     try:

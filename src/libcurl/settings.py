@@ -87,6 +87,8 @@ class Settings:
 
         def _register(self) -> None: ...
 
+        def _too_late(self, reason: str) -> Exception: ...
+
         @property
         def closed(self) -> bool: ...
 
@@ -301,7 +303,7 @@ class Settings:
             self._enter()
             if self._amid_transfer():
                 names = ", ".join(f"CURLOPT_{option.name.upper()}" for option in options)
-                raise RuntimeError(f"{names} cannot be unset during a transfer")
+                raise self._too_late(f"{names} cannot be unset during a transfer")
             keep = {
                 option: value
                 for option, value in self._settings.items()
@@ -372,7 +374,7 @@ class Settings:
         amid = self._sockets is not None and self._amid_transfer()
         code = lib.HANDLE_DEFERRED if amid else _reset(self._handle)
         if code == lib.HANDLE_DEFERRED:
-            raise RuntimeError("a handle cannot be reset during its transfer")
+            raise self._too_late("a handle cannot be reset during its transfer")
         if code:
             raise self._error(code)
         self._let_go()

@@ -86,7 +86,7 @@ def _refuse_in_transfer(handle: Engine, option: Option) -> None:
     """libcurl would read the new bytes up to the old size, which it has noted."""
     handle._check()
     if handle._amid_transfer():
-        raise RuntimeError(f"CURLOPT_{option.name.upper()} cannot be changed during a transfer")
+        raise handle._too_late(f"CURLOPT_{option.name.upper()} cannot be changed during a transfer")
 
 
 def set_postfields(handle: Engine, option: Option, value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -67,3 +68,52 @@ def test_messages_name_the_class_that_the_user_knows() -> None:
     for name in ("getinfo", "perform", "setopt", "send", "ws_send", "duphandle"):
         with pytest.raises(TypeError, match=rf"^Curl\.{name}\(\) "):
             getattr(curl, name)(1, 2, 3, 4, 5, 6)
+
+
+@pytest.fixture
+def sending(http: Any) -> Iterator[Any]:
+    """A handle in the middle of its transfer in a CurlMulti."""
+    http.route("/silent", lambda connection, request: connection.sleep(20))
+    multi, curl = pycurl.CurlMulti(), pycurl.Curl()
+    curl.setopt(pycurl.URL, f"{http.url}/silent")
+    curl.setopt(pycurl.POSTFIELDS, "fields")
+    multi.add_handle(curl)
+    while not http.requests:
+        multi.perform()
+        multi.select(0.1)
+    yield curl
+    multi.close()
+    curl.close()
+
+
+def test_what_cannot_be_done_in_the_middle_of_a_transfer(sending: Any) -> None:
+    def set_mime() -> None:
+        mime = pycurl.CurlMime(sending)
+        mime.add_field("name", "value")
+        sending.setopt(pycurl.MIMEPOST, mime)
+
+    for refused in (
+        sending.reset,
+        lambda: sending.setopt(pycurl.POSTFIELDS, "others"),
+        lambda: sending.unsetopt(pycurl.POSTFIELDS),
+        lambda: sending.setopt(pycurl.POSTFIELDSIZE, 1),
+        set_mime,
+    ):
+        with pytest.raises(pycurl.error, match=r"during (its|a) transfer"):
+            refused()
+    for perform in (sending.perform, sending.perform_rb):
+        with pytest.raises(pycurl.error) as caught:
+            perform()
+        text = "easy handle already used in multi handle"
+        assert caught.value.args == (pycurl.E_FAILED_INIT, text)
+        assert sending.errstr() == text
+
+
+def test_a_handle_without_a_connection_neither_sends_nor_receives() -> None:
+    for call in (lambda curl: curl.send(b"a"), lambda curl: curl.recv(1)):
+        curl = pycurl.Curl()
+        with pytest.raises(pycurl.error) as caught:
+            call(curl)
+        assert caught.value.code == pycurl.E_UNSUPPORTED_PROTOCOL
+        assert caught.value.message.startswith("CONNECT_ONLY is required")
+        assert curl.errstr() == caught.value.message

@@ -286,12 +286,17 @@ class Curl(
         return answer(value, none, name)
 
     def _make_error(self, code: int, message: str, errno: int) -> Exception:
+        if not message and code == lib.CURLE_FAILED_INIT and self._handle.joined:
+            message = "easy handle already used in multi handle"  # libcurl's, which was not asked
         self._message = message
         if not message:
             message = ffi.string(lib.curl_easy_strerror(code)).decode()
         made = error(code, message)
         made.__cause__, self._cause = self._cause, None
         return made
+
+    def _too_late(self, reason: str) -> Exception:
+        return error(reason)
 
     def _option_error(self, code: int, option: Option, value: object) -> Exception:
         if code < 0:
