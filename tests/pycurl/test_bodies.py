@@ -49,6 +49,24 @@ def test_a_file_that_has_gone_is_missed_when_it_is_sent(curl: Any, tmp_path: Pat
         mime.add_file("field", str(file))
 
 
+def test_bodies_that_outlive_the_interpreter_go_in_silence(script: Any) -> None:
+    done = script.run(
+        """
+        import builtins, sys
+        from libcurl import pycurl
+        builtins.kept = pycurl.CurlMime(pycurl.Curl())  # goes last
+        curl = pycurl.Curl()
+        mime = pycurl.CurlMime(curl)
+        mime.add_multipart("name").add_field("inner", "value")
+        mime.addpart().data_cb(1, lambda _, size: b"x", free=lambda _: None)
+        curl.setopt(pycurl.MIMEPOST, mime)
+        sys.kept = [mime, curl, curl.duphandle()]
+        sys.kept.append(sys.kept)
+        """
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_a_duplicate_has_a_body_of_its_own(curl: Any) -> None:
     freed = []
     pieces = [b"", b"the source"]

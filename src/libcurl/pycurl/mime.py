@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from operator import index
 
-from libcurl._native import lib
+from libcurl._native import ffi, lib
 from libcurl.mime_engine import MimeEngine, MimePartEngine
 from libcurl.mime_sources import Source, late_file
 from libcurl.options import by_name
 from libcurl.pycurl.common import error, refused
 from libcurl.pycurl.converters import read_answer, seek_answer
+from libcurl.registry import report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,8 +103,6 @@ class CurlMimePart(_Part):
             if code is None:
                 raise
             reason = lib.curl_easy_strerror(code)
-            from libcurl._native import ffi
-
             raise error(code, ffi.string(reason).decode()) from None
         if content and isinstance(held, CurlMime) and held is not self._content:
             held._end()
@@ -274,16 +273,14 @@ class CurlMime(MimeEngine):
 
     def __del__(self) -> None:
         """Close it, at the latest now. Not while it is sent."""
-        from libcurl.registry import report
-
         try:
             if self._open and self._parent is None:
                 if any(easy._in_transfer() for easy in self._easies()):
                     report(refused(lib.HANDLE_PERFORMING, "curl", "__del__"), self)
                 else:
                     self._end()
-        except AttributeError:
-            pass
+        except (AttributeError, TypeError):
+            pass  # a constructor that failed, or an interpreter that is gone
 
     # -- Parts -----------------------------------------------------------------------------------
 
