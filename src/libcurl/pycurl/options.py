@@ -357,7 +357,7 @@ class OptionMethods(Engine):
 
     def _set_sequence(self, option: Option, value: list[Any] | tuple[Any, ...]) -> None:
         if option.name == "httppost":
-            from libcurl.pycurl.mime import set_httppost
+            from libcurl.pycurl.form import set_httppost
 
             _warn(option)
             set_httppost(self, value)
