@@ -64,7 +64,8 @@ def test_after_a_transfer(http: Any, capfd: Any, method: str, option: str) -> No
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_after_a_transfer_in_a_multi(http: Any, capfd: Any, option: str) -> None:
+@pytest.mark.parametrize("asked", [True, False])
+def test_after_a_transfer_in_a_multi(http: Any, capfd: Any, option: str, asked: bool) -> None:
     multi, curl = pycurl.CurlMulti(), made(http.url, option)
     gone = [weakref.ref(curl), weakref.ref(multi)]
     multi.add_handle(curl)
@@ -75,7 +76,8 @@ def test_after_a_transfer_in_a_multi(http: Any, capfd: Any, option: str) -> None
         except LookupError:
             continue
         multi.select(0.1)
-    multi.info_read()
+    if asked:
+        multi.info_read()
     multi.remove_handle(curl)
     del curl, multi
     assert [reference() for reference in gone] == [None, None]

@@ -316,6 +316,8 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
                 )
         self._easies.pop(curl._handle.id, None)
         curl._joined = None
+        if curl._cause is not None:  # nobody has asked for it
+            curl._cause = None
         if found < 0 or interruptions or self._cache.released:
             self._after(0)
 
