@@ -112,16 +112,19 @@ static int descriptors(multi *m, struct pollfd fds[FD_SETSIZE], long *due)
   return count < easies ? 0 : count;
 }
 
-/* As pycurl waits, with nobody inside: other threads may add handles meanwhile. Until the timer is due,
- * unless it was before: that has been no secret. */
-static int64_t wait_outside(struct pollfd *fds, int count, int milliseconds, long due)
+/* As pycurl waits, with nobody inside: other threads may add handles meanwhile. Until the timer is due: who
+ * does not drive the multi then has been told once. */
+static int64_t wait_outside(multi *m, struct pollfd *fds, int count, int milliseconds, long due)
 {
-  int timer = due > 0 && due < milliseconds;
+  int timer = due >= 0 && due < milliseconds && !(due == 0 && m->told == m->drives);
   int ready = poll(fds, (nfds_t)count, timer ? (int)due : milliseconds);
 
   if(ready > 0)
     return ready;
-  return timer && !ready ? 0 : TIME_PASSED; /* or a signal came, which Python is to hear of */
+  if(!timer || ready)
+    return TIME_PASSED; /* or a signal came, which Python is to hear of */
+  m->told = m->drives;
+  return 0;
 }
 
 /* multi_wait or multi_poll: how many descriptors are ready; TIME_PASSED when the time has passed without
@@ -135,7 +138,7 @@ int64_t multi_wait_slice(multi *m, int milliseconds, int polls)
   int count = !polls && idle(m) ? descriptors(m, fds, &due) : 0;
 
   if(count)
-    return wait_outside(fds, count, milliseconds, due);
+    return wait_outside(m, fds, count, milliseconds, due);
   code = !idle(m) ? HANDLE_PERFORMING
          : polls ? multi_poll(m, NULL, 0, milliseconds, &ready)
                  : multi_wait(m, NULL, 0, milliseconds, &ready);

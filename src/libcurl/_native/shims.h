@@ -73,6 +73,7 @@ typedef struct multi {
   _Bool timer_refused;      /* and it was the timer's */
   _Bool failed;             /* a multi callback raised: none is entered any more in this call */
   unsigned drives;          /* how often it was driven */
+  unsigned told;            /* `drives` when a select last ended because the timer was due */
   unsigned wakers;          /* how many threads are in multi_wakeup */
   _Bool ending;             /* none comes in any more: it is being closed */
   _Bool woken;              /* wakeup was called, perhaps just when a slice of a wait had ended */

@@ -420,6 +420,8 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
 
     def select(self, timeout: float) -> int:
         """Wait for a descriptor to become ready; how many are. Their number has no limit."""
+        if isinstance(timeout, str):
+            raise TypeError("must be real number, not str")
         seconds = float(timeout)
         if not 0 <= seconds < _YEAR:
             self._check("select")
