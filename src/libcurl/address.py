@@ -150,7 +150,7 @@ def _pack(value: Any) -> bytes:
             if zone and not scope:
                 from socket import if_nametoindex
 
-                scope = int(zone) if zone.isdigit() else if_nametoindex(zone)
+                scope = int(zone) if zone.isascii() and zone.isdigit() else if_nametoindex(zone)
             return (
                 _family(AF_INET6)
                 + port.to_bytes(2, "big")

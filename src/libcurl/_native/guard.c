@@ -6,8 +6,8 @@
 
 #include <pthread.h>
 
-/* Its address tells threads apart. */
-static __thread char this_thread;
+/* Tells threads apart, for less than a variable of the thread's own. */
+static inline void *this_thread(void) { return (void *)pthread_self(); }
 
 /* How many forks this process is away from the one that loaded the library. */
 static unsigned generation;
@@ -60,8 +60,8 @@ int guard_enter(guard *inside)
 
   if(inside->generation != generation)
     return HANDLE_FORKED;
-  if(__atomic_load_n(&inside->thread, __ATOMIC_RELAXED) != &this_thread &&
-     !__atomic_compare_exchange_n(&inside->thread, &nobody, &this_thread, 0, __ATOMIC_ACQUIRE,
+  if(__atomic_load_n(&inside->thread, __ATOMIC_RELAXED) != this_thread() &&
+     !__atomic_compare_exchange_n(&inside->thread, &nobody, this_thread(), 0, __ATOMIC_ACQUIRE,
                                   __ATOMIC_RELAXED))
     return HANDLE_BUSY;
   inside->depth++;
@@ -84,7 +84,7 @@ void guard_shown(guard *inside)
 /* Whether this thread is not inside: another may be, or none. */
 int guard_elsewhere(const guard *inside)
 {
-  return __atomic_load_n(&inside->thread, __ATOMIC_RELAXED) != &this_thread;
+  return __atomic_load_n(&inside->thread, __ATOMIC_RELAXED) != this_thread();
 }
 
 /* Whether this thread is. */

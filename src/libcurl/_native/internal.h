@@ -73,6 +73,7 @@ int easy_plan_end(easy *);
 void easy_plan_failed(easy *);
 
 /* options.c */
+CURLcode set_number(easy *, CURLoption, int64_t);
 int easy_set_all(easy *, const int64_t *settings, int count, const char *texts);
 void kept_free(struct kept *);
 void kept_purge(struct kept **);

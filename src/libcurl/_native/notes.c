@@ -97,7 +97,7 @@ int easy_note_number(easy *e, int option, int64_t value)
   code = easy_enter(e);
   if(code)
     return code;
-  code = easy_set_number(e, option, value);
+  code = set_number(e, option, value);
   if(!code)
     code = add(e, option, value, NULL);
   easy_leave(e);
@@ -115,7 +115,7 @@ int easy_note_text(easy *e, int option, const char *text, size_t size)
   if(text && !(copy = copied(text, size)))
     code = CURLE_OUT_OF_MEMORY;
   else
-    code = easy_set_text(e, option, text);
+    code = curl_easy_setopt(e->curl, option, text);
   if(!code && text)
     code = add(e, option, (int64_t)size, copy);
   else if(!code)
@@ -139,7 +139,7 @@ int easy_note_post(easy *e, const char *data, size_t size)
   else if(size > POST_COPIED || !(copy = copied(data, size)))
     code = CURLE_OUT_OF_MEMORY;
   else
-    code = easy_set_number(e, CURLOPT_POSTFIELDSIZE_LARGE, (int64_t)size);
+    code = set_number(e, CURLOPT_POSTFIELDSIZE_LARGE, (int64_t)size);
   if(!code)
     code = curl_easy_setopt(e->curl, CURLOPT_COPYPOSTFIELDS, data);
   if(!code)

@@ -69,8 +69,8 @@ struct kept *kept_copy(const struct kept *kept, CURL *curl)
   return copies;
 }
 
-/* LONG, VALUES and OFF_T differ in their C type, which the option's number tells. */
-static CURLcode set_number(easy *e, CURLoption option, int64_t value)
+/* Inside the easy. LONG, VALUES and OFF_T differ in their C type, which the option's number tells. */
+CURLcode set_number(easy *e, CURLoption option, int64_t value)
 {
   if(option == CURLOPT_BUFFERSIZE || option == CURLOPT_UPLOAD_BUFFERSIZE)
     e->buffers = BUFFERS_CHOSEN;

@@ -112,9 +112,7 @@ class Attributes(Plain):
 
         def __setattr__(self, name: str, value: Any) -> None: ...
 
-    elif sys.implementation.name != "cpython" or sys.version_info >= (3, 12):
-        # Before, CPython specializes no look-up of any attribute of a class that has this, and calls take
-        # half as long again. What it says there by itself has a name and an object, too.
+    else:
 
         def __getattr__(self, name):
             raise _missing("obtain", name, self)
