@@ -31,9 +31,8 @@ def main() -> None:
     if not arguments or (arguments[0].startswith("-") and not by_name):
         _refuse(_USAGE)
     install()
-    program = sys.modules["__main__"] = (
-        _empty()
-    )  # which it still is when threads and atexit are run
+    # Which it still is when threads and what is at exit are run.
+    program = sys.modules["__main__"] = _empty()
     try:
         if by_name:
             _run_module(arguments)

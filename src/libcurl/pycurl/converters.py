@@ -116,9 +116,8 @@ def open_socket(function: Function) -> Function:
                     "did not return an integer"
                 )
             duplicate = os.dup(fd)  # not inheritable
-            if (
-                lib.socket_family(duplicate) < 0
-            ):  # C would leave it open: as an int it could be stdin
+            # C would leave it open: as an int it could be stdin.
+            if lib.socket_family(duplicate) < 0:
                 os.close(duplicate)
                 raise error("Open socket callback's return value must be a socket")
             return duplicate

@@ -306,11 +306,10 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
                 raise error("curl object not on this multi-stack")
             if not curl._handle.joined:
                 self._forget(curl)
-            if (
-                found - _NO_NUMBER != lib.CURLM_BAD_EASY_HANDLE
-            ):  # out, as an interrupt has not let us note
+            code = found - _NO_NUMBER
+            if code != lib.CURLM_BAD_EASY_HANDLE:  # out, as an interrupt has not let us note
                 self._ended(
-                    found - _NO_NUMBER,
+                    code,
                     "remove_handle",
                     "curl_multi_remove_handle() failed due to internal errors",
                 )
