@@ -9,8 +9,12 @@ from dis import opname
 from types import FrameType
 from typing import Any
 
+import pytest
+
 #: Where instructions can be traced, exceptions come between a call and what is made of its result.
 AFTER_CALLS = sys.implementation.name == "cpython"
+#: For what must hold there, and not between any two lines.
+after_calls_only = pytest.mark.skipif(not AFTER_CALLS, reason="instructions are not traced there")
 
 
 class Interrupt(Exception):

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from interrupts import AFTER_CALLS, Interrupt, every_line, interrupted
+from interrupts import AFTER_CALLS, Interrupt, after_calls_only, every_line, interrupted
 
 from libcurl import Easy, Mime, Multi, Url, pycurl
 
@@ -160,6 +160,7 @@ USES: list[Callable[[Easy], object]] = [
 ]
 
 
+@after_calls_only
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("used", [False, True])
 def test_a_handle_whose_use_was_interrupted_is_open_and_nobody_is_inside(
@@ -197,6 +198,7 @@ CURL_USES: list[Callable[[pycurl.Curl], object]] = [
 ]
 
 
+@after_calls_only
 @pytest.mark.parametrize("use", CURL_USES)
 def test_a_curl_whose_use_was_interrupted_is_open_and_nobody_is_inside(
     use: Callable[[pycurl.Curl], object], http: Any
@@ -219,6 +221,7 @@ def test_a_curl_whose_use_was_interrupted_is_open_and_nobody_is_inside(
         assert curl.closed
 
 
+@after_calls_only
 def test_a_second_interrupt_does_not_lose_the_first(
     http: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +267,7 @@ def test_a_fetch_that_was_interrupted_leaves_the_handle_to_any_thread(face: str,
             assert fetch() == b"hello"
 
 
+@after_calls_only
 @pytest.mark.parametrize("after_calls", sorted({False, AFTER_CALLS}))
 def test_a_mime_whose_setting_was_interrupted_goes_quietly(
     after_calls: bool, http: Any, monkeypatch: pytest.MonkeyPatch

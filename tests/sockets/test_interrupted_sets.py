@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from interrupts import AFTER_CALLS, every_line
+from interrupts import AFTER_CALLS, after_calls_only, every_line
 
 import libcurl
 from libcurl import Easy, Multi, Share
 from libcurl.sockets import AddressPolicy, AddressRefused, SocketLog, deny
 
+pytestmark = after_calls_only
 PUBLIC = AddressPolicy.public_only()
 OTHERWISE = AddressPolicy.public_only(deny(port=25))
 

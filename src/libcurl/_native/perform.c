@@ -228,7 +228,12 @@ int easy_stream_on(easy *e, int milliseconds)
     e->paused = 0;
     code = curl_easy_pause(e->curl, CURLPAUSE_CONT);
   }
-  code = code ? finish(e, (CURLcode)code) : easy_continue(e, milliseconds);
+  if(code)
+    code = finish(e, (CURLcode)code);
+  else if(e->paused) /* again: what libcurl had decoded was more than a piece. 8.14 would receive more */
+    code = HANDLE_RUNNING;
+  else
+    code = easy_continue(e, milliseconds);
   if(code == HANDLE_RUNNING)
     easy_leave(e);
   return code;
