@@ -160,7 +160,11 @@ def document(results: Results) -> str:
         ]
     text += ["", "## Machine and versions", ""]
     text += [f"- {name}: {value}" for name, value in results["versions"].items()]
-    text += [f"- measured on {results['date']}", "", "## What is missed", ""]
+    text += [f"- measured on {results['date']}"]
+    if "again" in results:
+        again = results["again"]
+        text += [f"- measured again on {again['date']}: {', '.join(again['jobs'])}"]
+    text += ["", "## What is missed", ""]
     profiles = [line for job in shown for line in profile(job, jobs[job.name])]
     text += profiles or ["Nothing.", ""]
     if "growth" in results:
