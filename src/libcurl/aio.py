@@ -217,6 +217,11 @@ class _Driven(Multi):
         self._timer: asyncio.TimerHandle | None = None
         super().__init__(**options)
 
+    def _drive(self, way: str) -> None:
+        if way == "step" and self.loop is not None:
+            raise RuntimeError("the Multi of an AsyncMulti is driven by its event loop")
+        super()._drive(way)
+
     # -- Transfers -------------------------------------------------------------------------------
 
     def start(self, easy: Easy) -> Ending:

@@ -30,6 +30,8 @@ def writer(option: Option, file: Any) -> Any:
             written = write(view)
             if written is None or written == len(view):
                 break
+            if not 0 < written < len(view):
+                raise OSError(f"write() of {len(view)} bytes returned {written}")
             view = view[written:]
 
     return write_all
@@ -198,6 +200,8 @@ def iterator_source(chunks: Iterator[Any]) -> Any:
 
 def save(handle: Any, target: Any) -> int:
     """`Easy.download`."""
+    if target is None:
+        writer(by_name["writedata"], target)  # refuses it
     if not isinstance(target, (str, bytes, os.PathLike)):
         return _save_to(handle, target)
     path = os.path.realpath(os.fsdecode(target))

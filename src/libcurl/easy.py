@@ -238,8 +238,9 @@ class Easy(Closing, Engine):
     def stream(self) -> Generator[bytes, None, None]:
         """Do the transfer, and yield its body as it arrives.
 
-        Nothing is received between two pieces, so little of the body is ever in memory. Raises what
-        perform() raises; closing the iterator early aborts the transfer.
+        Nothing is received between two pieces, so little of the body is ever in memory (but for file:
+        URLs, which libcurl reads in one go). Raises what perform() raises; closing the iterator early
+        aborts the transfer.
         """
         handle = self._handle
         if not self._collects():

@@ -576,3 +576,15 @@ def test_what_a_child_closes_at_exit_does_not_blind_its_parent(
         http.url,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "hello\n", "")
+
+
+def test_nobody_else_takes_the_results_of_those_who_wait(loops: Any, http: Any) -> None:
+    async def main(multi: AsyncMulti) -> None:
+        task = asyncio.ensure_future(multi.perform(Easy(url=http.url + "/slow?seconds=0.1")))
+        await asyncio.sleep(0.02)
+        for drive in (multi.multi.step, lambda: list(multi.multi.run())):
+            with pytest.raises(RuntimeError, match="driven by its event loop"):
+                drive()
+        assert (await task).body
+
+    loops.run(main)

@@ -574,3 +574,27 @@ def test_a_duplicate_sends_the_form_of_its_original(http: Any) -> None:
     duplicate = original.duphandle()
     original.close()
     assert b"the value" in duplicate.perform_rb()
+
+
+def test_what_is_not_told_of_a_handle_that_leaves_is_not_told_of_its_next_transfer(
+    http: Any,
+) -> None:
+    multi = pycurl.CurlMulti()
+    curls = []
+    for _ in range(2):
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.URL, http.url)
+        curl.setopt(pycurl.WRITEFUNCTION, lambda data: None)
+        multi.add_handle(curl)
+        curls.append(curl)
+    while multi.perform()[1]:
+        multi.select(1)
+    left, (first,), _ = multi.info_read(1)
+    assert left == 1
+    (other,) = (curl for curl in curls if curl is not first)
+    multi.remove_handle(other)
+    multi.add_handle(other)
+    assert multi.info_read() == (0, [], [])
+    while multi.perform()[1]:
+        multi.select(1)
+    assert multi.info_read() == (0, [other], [])

@@ -954,3 +954,29 @@ def test_buffers_are_large_for_single_transfers_and_stay_as_they_are_set(http: A
             multi.add(easy)
             list(multi.run())
             assert max(sizes) <= 20_000
+
+
+def test_a_download_goes_somewhere(http: Any) -> None:
+    with Easy(url=http.url) as easy:
+        with pytest.raises(TypeError, match="WRITEDATA takes a file"):
+            easy.download(None)  # type: ignore[arg-type]
+        assert easy.fetch() == b"hello"
+
+
+@pytest.mark.parametrize("written", [0, -1, 7])
+def test_a_file_that_has_written_what_cannot_be_is_an_error(http: Any, written: int) -> None:
+    class File:
+        def write(self, data: bytes) -> int:
+            return written
+
+    with Easy(url=http.url) as easy, pytest.raises(OSError, match=f"5 bytes returned {written}"):
+        easy.download(File())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [0, 262_144, 262_145, 1_000_000])
+def test_a_stream_of_a_file_is_the_file(tmp_path: pathlib.Path, size: int) -> None:
+    """libcurl cannot be told to wait then."""
+    (tmp_path / "file").write_bytes(payload(size))
+    with Easy(url=f"file://{tmp_path}/file") as easy:
+        for _ in range(2):
+            assert b"".join(easy.stream()) == payload(size)

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -142,6 +143,14 @@ void easy_body_taken(easy *e)
   easy_leave(e);
 }
 
+/* libcurl reads a file: URL in one go, and cannot be told to wait. */
+static int can_pause(easy *e)
+{
+  char *scheme = NULL;
+
+  return curl_easy_getinfo(e->curl, CURLINFO_SCHEME, &scheme) || !scheme || strcasecmp(scheme, "file");
+}
+
 /* CURLOPT_WRITEFUNCTION where the user has none: append to easy.body. */
 size_t collect(char *data, size_t size, size_t count, void *p)
 {
@@ -151,7 +160,7 @@ size_t collect(char *data, size_t size, size_t count, void *p)
   size *= count;
   if(e->stopped)
     return CURL_WRITEFUNC_ERROR;
-  if(e->limited && b->size && b->size + size > STREAM_MOST) {
+  if(e->limited && b->size && b->size + size > STREAM_MOST && can_pause(e)) {
     e->paused = 1;
     return CURL_WRITEFUNC_PAUSE;
   }

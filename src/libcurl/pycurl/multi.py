@@ -317,6 +317,8 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
         curl._joined = None
         if curl._cause is not None:  # nobody has asked for it
             curl._cause = None
+        if self._done:  # nor for that
+            self._done = [result for result in self._done if result[0] is not curl]
         if found < 0 or interruptions or self._cache.released:
             self._after(0)
 
