@@ -24,6 +24,7 @@ int guard_busy(const guard *);
 void guard_leave(guard *);
 int easy_enter_as_it_is(easy *);
 int easy_enter_to_perform(easy *);
+void easy_leave(easy *);
 void guard_show(guard *);
 void guard_shown(guard *);
 
@@ -34,6 +35,7 @@ void guard_shown(guard *);
 extern char unborn;
 #define UNBORN ((CURL *)&unborn)
 int easy_bear(easy *);
+void easy_end(easy *);
 void easy_detach(easy *);
 easy *easy_of(CURL *);
 void easy_drop_steps(easy *);
