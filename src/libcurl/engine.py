@@ -71,8 +71,8 @@ class Engine(Settings):
         "_view",
     )
 
-    #: What makes a handle a classic one (`_native/shims.h`).
-    _agent = ffi.NULL
+    #: Whether C treats it as one of pycurl's.
+    _classic = False
     #: What a socket is for, as the face shows it.
     _purposes = Purposes()
     #: What makes the exception for an info that libcurl lacks, where the face has one of its own.
@@ -93,7 +93,7 @@ class Engine(Settings):
         if handle is None:
             initialize()
             handle = ffi.new("easy *")
-            if lib.easy_init(handle, self._agent):
+            if lib.easy_init(handle, self._classic):
                 raise MemoryError("curl_easy_init failed")
         self._handle = handle
         self._body = self._cache = self._end = self._exception = self._kept = None

@@ -22,6 +22,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from servers.descriptors import described_fds, settle
+
 from libcurl import CURL_WRITEFUNC_PAUSE, Easy, LockData, Multi, Share
 from libcurl.raw import LOADED
 
@@ -305,7 +307,8 @@ def combinations(urls: dict[str, str]) -> Iterator[Combination]:
 def main(urls: dict[str, str], part: str = "1/1") -> None:
     first, every = map(int, part.split("/"))
     chosen = list(combinations(urls))[first - 1 :: every]
-    before = set(os.listdir("/proc/self/fd"))
+    settle()
+    before = described_fds()
     failed = 0
     waiting: list[tuple[Combination, Iterator[None], float]] = []
     chosen.sort(key=lambda combination: combination.end != "age")
@@ -329,12 +332,11 @@ def main(urls: dict[str, str], part: str = "1/1") -> None:
         del combination, steps
     chosen.clear()
     collect()
-    left = {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in set(os.listdir("/proc/self/fd")) - before
-            if os.path.exists(f"/proc/self/fd/{fd}")}  # fmt: skip
+    left = described_fds()
     from libcurl.connections import closers
     from libcurl.registry import handles
 
-    assert not left, left
+    assert len(left) == len(before), dict(left.items() - before.items())
     assert not closers, f"{len(closers)} closers are left"
     assert not handles, f"{len(handles)} handles are left"
     print(f"{failed} failed")

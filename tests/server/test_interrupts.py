@@ -178,8 +178,7 @@ signal.setitimer(signal.ITIMER_REAL, 0)
 collect()
 act()
 assert caught > 50, caught
-left = descriptors() - before
-assert not left, left
+assert descriptors() == before
 for report in lost:        # Python itself can only show what interrupts a finalizer
     assert "__del__" in report, report
 """,

@@ -235,8 +235,10 @@ int easy_set_callback(easy *e, int option, int present)
 /* A classic handle collects its body as others do, for a transfer; and then what there was again. */
 CURLcode collect_instead(easy *e)
 {
-  CURLcode code = curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, e);
+  CURLcode code = easy_first(e) ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 
+  if(!code)
+    code = curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, e);
   if(!code)
     code = curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, collect);
   e->collects = 1;

@@ -7,15 +7,17 @@
 /* The default for CURLOPT_USERAGENT of classic handles, kept for good. */
 static const char *agent;
 
-/* What every handle has where the user has set nothing. */
+void easy_classic_agent(const char *text) { agent = strdup(text); }
+
+/* What every handle has where the user has set nothing: a classic one writes to stdout, as libcurl does. */
 static CURLcode set_defaults(easy *e)
 {
   CURLcode code = curl_easy_setopt(e->curl, CURLOPT_PRIVATE, e);
 
-  if(!code)
-    code = curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, e->classic ? (void *)stdout : e);
-  if(!code)
-    code = curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, e->classic ? NULL : collect);
+  if(!code && !e->classic)
+    code = curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, e);
+  if(!code && !e->classic)
+    code = curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, collect);
   if(!code && !e->classic)
     code = curl_easy_setopt(e->curl, CURLOPT_READFUNCTION, read_nothing);
   if(!code && e->error)
@@ -93,16 +95,13 @@ int easy_bear(easy *e)
 }
 
 /* Make a handle, in memory that is Python's and zero: it has to be there for as long as anything in
- * Python can reach it, finalizers of a cycle that is collected included. A classic handle where there
- * is an agent, the same for all of them. Answers 1 when out of memory. */
-int easy_init(easy *e, const char *classic_agent)
+ * Python can reach it, finalizers of a cycle that is collected included. Answers 1 when out of memory. */
+int easy_init(easy *e, _Bool classic)
 {
   if(library_init())
     return 1;
-  if(!classic_agent)
+  if(!classic)
     return adopt_or_free(e, curl_easy_init(), 0);
-  if(!agent && !(agent = strdup(classic_agent)))
-    return 1;
   easy_prepare(e, UNBORN, 1);
   return 0;
 }
@@ -134,6 +133,10 @@ int easy_duplicate(easy *original, easy *e)
       curl_easy_setopt(e->curl, foreign[i], NULL); /* an unknown option needs no clearing */
     curl_easy_setopt(e->curl, CURLOPT_HEADERDATA, NULL);
     curl_easy_setopt(e->curl, CURLOPT_READDATA, stdin);
+    if(e->classic) {
+      curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, stdout);
+      curl_easy_setopt(e->curl, CURLOPT_WRITEFUNCTION, NULL);
+    }
     e->maxconnects = original->maxconnects;
     e->buffers = original->buffers;
     e->kept = kept_copy(original->kept, e->curl);
@@ -145,25 +148,6 @@ int easy_duplicate(easy *original, easy *e)
   }
   easy_leave(original);
   return code;
-}
-
-/* Out of the private multi. */
-void easy_detach(easy *e)
-{
-  if(e->attached) {
-    curl_multi_remove_handle(e->steps, e->curl);
-    e->attached = 0;
-  }
-}
-
-/* The private multi goes, and its connections with it: closers are called. */
-void easy_drop_steps(easy *e)
-{
-  CURLM *steps = e->steps;
-
-  easy_detach(e);
-  e->steps = NULL;
-  curl_multi_cleanup(steps);
 }
 
 /* curl_easy_cleanup. Closing a handle in a callback of its own would pull the ground from under

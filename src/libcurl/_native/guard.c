@@ -23,6 +23,7 @@ void common_unlock(void) { pthread_mutex_unlock(&common); }
 static void forked(void)
 {
   generation++;
+  steps_forked();
   common_unlock();
 }
 

@@ -36,10 +36,14 @@ extern char unborn;
 #define UNBORN ((CURL *)&unborn)
 int easy_bear(easy *);
 void easy_end(easy *);
-void easy_detach(easy *);
 easy *easy_of(CURL *);
-void easy_drop_steps(easy *);
 int easy_reset_now(easy *);
+
+/* steps.c */
+int easy_take_steps(easy *, _Bool lent);
+CURLMcode easy_detach(easy *);
+void easy_drop_steps(easy *);
+void steps_forked(void);
 
 /* perform.c */
 

@@ -1,6 +1,7 @@
 /* A transfer of an easy handle by itself: begun, stepped and ended. */
 #include "internal.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,17 +68,14 @@ static CURLcode begin(easy *e, enum buffers size)
     return CURLE_FAILED_INIT;
   if(easy_begin(e))
     return CURLE_OUT_OF_MEMORY;
-  if(!e->steps) {
-    e->steps = curl_multi_init();
-    if(!e->steps)
-      return CURLE_OUT_OF_MEMORY;
-    e->maxconnects_changed = e->maxconnects != 0;
-  }
+  if(!e->steps && easy_take_steps(e, 1))
+    return CURLE_OUT_OF_MEMORY;
   easy_detach(e);
   easy_size_buffers(e, size);
   if(e->maxconnects_changed) {
     curl_multi_setopt(e->steps, CURLMOPT_MAXCONNECTS, (long)e->maxconnects);
     e->maxconnects_changed = 0;
+    e->maxconnects_told = 1;
   }
   e->attached = 1;
   return from_multi(curl_multi_add_handle(e->steps, e->curl));
@@ -92,16 +90,39 @@ static int slice_ends(easy *e, CURLcode *result)
   return 0;
 }
 
+/* Whether this transfer has opened a connection. One to this very machine may be made at once: to look
+ * again costs less than to wait for it. */
+static _Bool connects(easy *e)
+{
+  long count = 0;
+
+  return !curl_easy_getinfo(e->curl, CURLINFO_NUM_CONNECTS, &count) && count;
+}
+
+/* Nobody wakes a private multi, so its wakeup socket need not be watched, as curl_multi_poll does. But
+ * only that waits where there is no socket yet. Either ends early for a signal. */
+static CURLMcode wait_until(double until, CURLM *steps, int *active)
+{
+  double left = until - milliseconds_now();
+  CURLMcode code;
+
+  errno = 0;
+  code = curl_multi_wait(steps, NULL, 0, (int)left + 1, active);
+  if(code || *active || errno == EINTR || (left = until - milliseconds_now()) <= 0)
+    return code;
+  return curl_multi_poll(steps, NULL, 0, (int)left + 1, active);
+}
+
 /* Step the transfer until it ends or `milliseconds` have passed (answering HANDLE_RUNNING), or the
  * wait was cut short, perhaps by a signal that Python wants to hear of. */
 static int step(easy *e, int milliseconds, CURLcode *result)
 {
   double until = 0;
   int running, active, queued;
+  _Bool looked = 0;
   CURLMsg *message;
 
   for(;;) {
-    double now, left;
     CURLMcode code = connected_perform(e->steps, &running);
 
     if(!code && e->stopped) {
@@ -110,14 +131,17 @@ static int step(easy *e, int milliseconds, CURLcode *result)
     }
     if(!code && !running)
       break;
-    now = milliseconds_now();
+    if(!code && !looked) {
+      looked = 1;
+      if(connects(e))
+        continue;
+    }
     if(!until)
-      until = now + milliseconds;
-    left = until - now;
-    if(!code && (left <= 0 || (e->streams && e->body.size)))
+      until = milliseconds_now() + milliseconds;
+    if(!code && (milliseconds_now() >= until || (e->streams && e->body.size)))
       return slice_ends(e, result);
     if(!code)
-      code = curl_multi_poll(e->steps, NULL, 0, (int)left + 1, &active);
+      code = wait_until(until, e->steps, &active);
     if(code) {
       *result = from_multi(code);
       return 0;

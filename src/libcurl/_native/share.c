@@ -116,8 +116,14 @@ int easy_set_share(easy *e, share *s)
     if(e->joined || e->performing)
       code = HANDLE_DEFERRED;
     else {
-      easy_detach(e);
-      code = curl_easy_setopt(e->curl, CURLOPT_SHARE, s ? s->curlsh : NULL);
+      if(!s)
+        easy_detach(e);
+      else if(!e->steps || e->cache) { /* what is not shared is cached by a multi of its own */
+        easy_drop_steps(e);
+        code = easy_take_steps(e, 0) ? CURLE_OUT_OF_MEMORY : CURLE_OK;
+      }
+      if(!code)
+        code = curl_easy_setopt(e->curl, CURLOPT_SHARE, s ? s->curlsh : NULL);
     }
     easy_leave(e);
   }

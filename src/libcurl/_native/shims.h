@@ -98,7 +98,8 @@ typedef struct easy {
   guard inside;
   CURL *curl;        /* NULL once closed */
   uintptr_t id;      /* never used twice */
-  CURLM *steps;      /* the private multi that perform() steps; made by the first one */
+  CURLM *steps;      /* the private multi that perform() steps, from the first one on (steps.c) */
+  CURLSH *cache;     /* what is cached for the handle, where its private multi is lent; else NULL */
   multi *joined;     /* the multi that the user added it to */
   struct easy *next; /* in that multi */
   struct easy *before;
@@ -120,7 +121,8 @@ typedef struct easy {
   unsigned char stage; /* of a plan: what is set, and what is put off (plan.c) */
   unsigned char buffers; /* how large libcurl's are (perform.c) */
   _Bool maxconnects_changed; /* and the private multi has not heard of it */
-  _Bool classic; /* as pycurl's are: it has an agent */
+  _Bool maxconnects_told; /* the private multi has heard of another than libcurl's default */
+  _Bool classic; /* as pycurl's are: it has an agent, and is not used in callbacks of its own */
   _Bool opens; /* a Python opener is set */
   _Bool writes; /* a Python write callback is set */
   _Bool ended; /* in its multi: the transfer is over, libcurl has said so */
@@ -168,7 +170,8 @@ void easy_leave_to(easy *, int depth);
 int easy_inside(const easy *);
 
 /* easy.c */
-int easy_init(easy *, const char *classic_agent);
+void easy_classic_agent(const char *);
+int easy_init(easy *, _Bool classic);
 int easy_duplicate(easy *, easy *twin);
 int easy_adopt(easy *, CURL *, _Bool classic);
 int easy_close(easy *);

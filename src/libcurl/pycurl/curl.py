@@ -35,10 +35,9 @@ if TYPE_CHECKING:
     from libcurl.pycurl.multi import CurlMulti
     from libcurl.pycurl.share import CurlShare
 
-_AGENT = ffi.new("char[]", VERSION.encode())
+lib.easy_classic_agent(VERSION.encode())
 
 _backstop = lib.easy_backstop
-_enter = lib.easy_enter
 _depth = lib.easy_depth
 _leave_to = lib.easy_leave_to
 _reset = lib.easy_reset
@@ -74,17 +73,17 @@ class Curl(
     __module__ = "pycurl"
     __dict__ = dict_of_subclasses(_OWN)
 
-    _agent = _AGENT
+    _classic = True
     _kind = "Curl"
 
     # Until it is set, an attribute is the class's: a handle that is made and closed sets hardly any.
     # (What holds closers is not among them: it has to go before the handle does.)
-    _body = _end = _exception = _kept = _lent = _memo = _share = _sockets = _view = None
+    _body = _end = _exception = _kept = _lent = _memo = _share = _sockets = None
     _callbacks: tuple[Option, ...] = ()
     #: What a callback has raised that was only shown.
     _cause: BaseException | None = None
-    #: What errstr() tells when the error buffer has been read.
-    _message = ""
+    #: What errstr() tells when the error buffer has been read, and of which transfer.
+    _message = "", 0
     #: Whether it is registered: there is more to close than the handle itself.
     _busy = False
     _values: dict[Option, Any] | None = None
@@ -100,11 +99,14 @@ class Curl(
         if cls is Curl and (args or kwargs):
             raise TypeError("Curl() takes no arguments")
         handle = _new(_EASY)
-        if _init(handle, _AGENT):
+        if _init(handle, True):
             initialize()
             raise error("initializing curl failed")
         self = _make(cls)
-        self._begin(handle)
+        _hold(self, handle)
+        _hold_cache(self, None)
+        if cls is not Curl:  # whose finalizer may be another one
+            self._insure()
         return self
 
     @property
@@ -128,24 +130,13 @@ class Curl(
         if type(self) is not Curl:  # whose finalizer may be another one
             self._insure()
 
-    def _insure(self, method: str = "setopt") -> None:
+    def _insure(self) -> None:
         handle = self._handle
-        attributes = attributes_of(self)
-        depth = _depth(handle)
-        end = None
-        try:
-            code = _enter(handle)
-            if code:
-                self._refuse(code, method)
-            end = _owned(handle, _backstop)
-            attributes.setdefault("_end", end)
-        finally:  # of which no interrupt comes between the first two
-            insures = end is not None and "_end" in attributes and attributes["_end"] is end
-            if insures:
-                handle.insured = True
-            _leave_to(handle, depth)
-            if end is not None and not insures:
-                _owned(end, None)
+        end = _owned(handle, _backstop)
+        if attributes_of(self).setdefault("_end", end) is end:
+            handle.insured = True
+        else:  # somebody was here first: a signal handler, another thread
+            _owned(end, None)
 
     def _register(self) -> None:
         if not self._busy:
@@ -288,7 +279,7 @@ class Curl(
     def _make_error(self, code: int, message: str, errno: int) -> Exception:
         if not message and code == lib.CURLE_FAILED_INIT and self._handle.joined:
             message = "easy handle already used in multi handle"  # libcurl's, which was not asked
-        self._message = message
+        self._message = message, self._handle.transfers
         if not message:
             message = ffi.string(lib.curl_easy_strerror(code)).decode()
         made = error(code, message)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _continue = lib.easy_continue
 _fetch = lib.easy_fetch
 _fetched = lib.easy_fetched
+_unpack = ffi.unpack
 _NO_SIZE = lib.NO_SIZE
 _RUNNING = lib.HANDLE_RUNNING
 
@@ -33,18 +34,14 @@ class TransferMethods:
     _handle: Any
     _in_slices: Any
     _insure: Any
-    _look_at_small_bodies: Any
-    _message: str
+    _message: tuple[str, int]
     _refuse: Any
     _take_body: Any
-    _view: Any
 
     def perform(self) -> None:
         """Do the transfer and wait for its end."""
-        if self._message:
-            self._message = ""
         if self._end is None:
-            self._insure("perform")
+            self._insure()
         self._ended(self._in_slices())
 
     def _ended(self, code: int) -> None:
@@ -57,16 +54,13 @@ class TransferMethods:
 
     def perform_rb(self) -> bytes:
         """Do the transfer; what it received. A write callback that is set has a rest meanwhile."""
-        if self._message:
-            self._message = ""
         handle = self._handle
-        view = self._view
-        if view is None:
-            view = self._look()
+        if self._end is None:
+            self._insure()
         try:
             size = _fetch(handle)
             if size >= 0:
-                body: bytes = view[:size]
+                body: bytes = _unpack(handle.first, size)
                 _fetched(handle)
                 return body
             code = size - _NO_SIZE
@@ -78,15 +72,6 @@ class TransferMethods:
         self._ended(code)
         taken: bytes = self._take_body()
         return taken
-
-    def _look(self) -> Any:
-        """Where small bodies will be seen."""
-        if self._end is None:
-            self._insure("perform")
-        else:
-            self._check("perform")
-        self._look_at_small_bodies()
-        return self._view
 
     def perform_rs(self) -> str:
         """Do the transfer; what it received, as UTF-8."""
@@ -106,7 +91,8 @@ class TransferMethods:
             text: bytes = ffi.string(buffer) if buffer else b""
         finally:
             lib.easy_leave_to(self._handle, depth)
-        return text or self._message.encode()
+        message, transfer = self._message
+        return text or (message.encode() if transfer == self._handle.transfers else b"")
 
     def pause(self, bitmask: int = lib.CURLPAUSE_ALL) -> None:
         """Pause the directions in `bitmask`."""
