@@ -250,14 +250,20 @@ def main() -> None:
         "--also", metavar="PYTHON", help="count the instructions of another one too"
     )
     options = parser.parse_args()
-    names = chosen(options.job, (*BY_NAME, "growth"))
+    every = (*BY_NAME, "growth")
+    names = chosen(options.job, every)
     whole = not (options.job or options.client or options.quick)
     results: dict[str, Any] = {"jobs": {}}
     if options.update and RESULTS.exists():
         results = json.loads(RESULTS.read_text())
     today = time.strftime("%Y-%m-%d")
     if "date" in results:
-        results["again"] = {"date": today, "jobs": names}
+        again = results.get("again", {"date": None})
+        earlier = again["jobs"] if again["date"] == today else []
+        results["again"] = {
+            "date": today,
+            "jobs": [name for name in every if name in (*names, *earlier)],
+        }
     else:
         results["date"] = today
     results |= {"rounds": options.rounds, "versions": versions()}
