@@ -9,7 +9,7 @@ from _socket import AF_INET, AF_INET6, AF_UNIX, inet_ntop, inet_pton
 from _socket import socket as plain_socket
 
 from libcurl._native import ffi, lib
-from libcurl.registry import failed, handles
+from libcurl.registry import handles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -219,8 +219,6 @@ def take(given: Any) -> int:
     return index(given.detach())
 
 
-# Last of all: C calls it from here on, even where an interrupt keeps the rest from being imported.
-@ffi.def_extern(error=lib.CURL_SOCKET_BAD, onerror=failed)
 def python_opensocket(
     easy: int, purpose: int, family: int, socktype: int, protocol: int, data: Any, size: int
 ) -> int:

@@ -301,14 +301,17 @@ def python_chunk_end(easy: int) -> int:
 # Sockets. The closer is in `connections`.
 
 
-@ffi.def_extern(error=lib.CURL_SOCKET_BAD, onerror=failed)
+_opens = ffi.def_extern(error=lib.CURL_SOCKET_BAD, onerror=failed)
+
+
+@_opens
 def python_opensocket(
     easy: int, purpose: int, family: int, socktype: int, protocol: int, data: Any, size: int
 ) -> int:
     """CURLOPT_OPENSOCKETFUNCTION for the first time: `address` is imported, and is called from then on."""
-    from libcurl.address import python_opensocket
+    from libcurl import address
 
-    return python_opensocket(easy, purpose, family, socktype, protocol, data, size)
+    return _opens(address.python_opensocket)(easy, purpose, family, socktype, protocol, data, size)
 
 
 @ffi.def_extern(error=0, onerror=failed)

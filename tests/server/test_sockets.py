@@ -810,3 +810,27 @@ def test_openers_work_after_their_import_was_interrupted_anywhere(
         """,
         http_process.url,
     )
+
+
+@pytest.mark.parametrize("first", ["libcurl.address", "libcurl.callbacks"])
+def test_the_opener_is_called_without_a_detour_whatever_was_imported_first(
+    script: Any, http: Any, first: str
+) -> None:
+    script(
+        f"""
+import sys
+import {first}
+import socket
+import libcurl
+entered = []
+easy = libcurl.Easy(url=sys.argv[1], forbid_reuse=True)
+easy.set(opensocketfunction=lambda purpose, address: socket.socket(address.family, address.socktype))
+for _ in range(3):
+    entered.clear()
+    sys.setprofile(lambda frame, event, _: event == "call" and entered.append(frame.f_code.co_name))
+    easy.fetch()
+    sys.setprofile(None)
+assert entered.count("python_opensocket") == 1, entered
+""",
+        http.url,
+    )
