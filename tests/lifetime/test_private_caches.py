@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
-from libcurl import Code, Easy, Error, LockData, Share
+from libcurl import Code, Easy, Error, LockData, Multi, Share
 from libcurl.raw import LOADED
 
 
@@ -105,3 +106,69 @@ def test_handles_that_are_closed_leave_no_more_than_one_does(http: Any, no_fd_le
             easy.perform()
         for easy in easies:
             easy.close()
+
+
+def test_no_share_is_what_a_handle_has_already(http: Any, no_fd_leak: Any) -> None:
+    closed: list[int] = []
+
+    def close(fd: int) -> None:
+        closed.append(fd)
+        os.close(fd)
+
+    with no_fd_leak():
+        with Easy(url=http.url, closesocketfunction=close) as easy:
+            easy.fetch()
+            easy.set(share=None)
+            easy.fetch()
+            assert easy.info.num_connects == 0
+            assert not closed
+        assert len(closed) == 1
+
+
+def test_a_handle_that_comes_back_from_a_multi_is_in_its_share_still(http: Any) -> None:
+    with Share(LockData.CONNECT) as share:
+        with Easy(url=http.url, share=share) as easy, Multi() as multi:
+            multi.add(easy)
+            assert [error for _, error in multi.run()] == [None]
+            easy.fetch()
+        with Easy(url=http.url, share=share) as other:
+            other.fetch()
+            assert other.info.num_connects == 0
+
+
+def test_a_share_can_be_exchanged_for_another_and_closed(http: Any) -> None:
+    shares = [Share(LockData.CONNECT, LockData.DNS) for _ in range(3)]
+    with Easy(url=http.url) as easy:
+        for share in shares:
+            easy.set(share=share)
+            easy.fetch()
+            assert easy.info.num_connects == 1
+        for share in shares[:-1]:
+            share.close()
+        easy.fetch()
+        assert easy.info.num_connects == 0
+    shares[-1].close()
+
+
+@pytest.mark.parametrize("end", ["close", "join a multi", "join a share"])
+def test_no_closer_performs_a_handle_whose_connections_are_going(
+    http: Any, no_fd_leak: Any, end: str
+) -> None:
+    refused = []
+
+    def close(fd: int) -> None:
+        os.close(fd)
+        try:
+            easy.perform()
+        except Error as error:
+            refused.append(error.code)
+
+    with no_fd_leak(), Multi() as multi, Share(LockData.COOKIE) as share:
+        easy = Easy(url=http.url, closesocketfunction=close)
+        easy.perform()
+        if end == "join a multi":
+            multi.add(easy)
+        elif end == "join a share":
+            easy.set(share=share)
+        easy.close()
+        assert refused == [Code.RECURSIVE_API_CALL]

@@ -161,7 +161,7 @@ int easy_enter_to_perform(easy *e)
 {
   int refusal = e->classic ? easy_enter(e) : easy_enter_as_it_is(e);
 
-  if(!refusal && !e->performing && e->stage && (refusal = easy_plan_begin(e)) != 0)
+  if(!refusal && !easy_performs(e) && e->stage && (refusal = easy_plan_begin(e)) != 0)
     easy_leave(e);
   return refusal;
 }

@@ -40,10 +40,11 @@ easy *easy_of(CURL *);
 int easy_reset_now(easy *);
 
 /* steps.c */
-int easy_take_steps(easy *, _Bool lent);
+int easy_take_steps(easy *);
 CURLMcode easy_detach(easy *);
 void easy_drop_steps(easy *);
 void steps_forked(void);
+static inline _Bool easy_performs(const easy *e) { return e->performing || e->dropping; }
 
 /* perform.c */
 

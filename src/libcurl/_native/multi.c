@@ -175,7 +175,7 @@ static int add(multi *m, easy *e)
 {
   int code;
 
-  if(e->joined || e->performing)
+  if(e->joined || easy_performs(e))
     return CURLM_ADDED_ALREADY;
   if(easy_plan_end(e))
     return CURLM_OUT_OF_MEMORY;

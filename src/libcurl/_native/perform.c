@@ -68,7 +68,7 @@ static CURLcode begin(easy *e, enum buffers size)
     return CURLE_FAILED_INIT;
   if(easy_begin(e))
     return CURLE_OUT_OF_MEMORY;
-  if(!e->steps && easy_take_steps(e, 1))
+  if(!e->steps && easy_take_steps(e))
     return CURLE_OUT_OF_MEMORY;
   easy_detach(e);
   easy_size_buffers(e, size);
@@ -193,7 +193,7 @@ static int start(easy *e, int collects, enum buffers size)
 
   if(refusal)
     return refusal;
-  if(e->performing) {
+  if(easy_performs(e)) {
     easy_leave(e);
     return CURLE_RECURSIVE_API_CALL;
   }

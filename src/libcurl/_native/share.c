@@ -113,17 +113,16 @@ int easy_set_share(easy *e, share *s)
     return code;
   code = easy_enter(e);
   if(!code) {
-    if(e->joined || e->performing)
+    if(e->joined || easy_performs(e))
       code = HANDLE_DEFERRED;
     else {
-      if(!s)
-        easy_detach(e);
-      else if(!e->steps || e->cache) { /* what is not shared is cached by a multi of its own */
+      easy_detach(e);
+      if(s && e->cache)
         easy_drop_steps(e);
-        code = easy_take_steps(e, 0) ? CURLE_OUT_OF_MEMORY : CURLE_OK;
-      }
-      if(!code)
+      if(!e->cache) /* or it is in no share but its own */
         code = curl_easy_setopt(e->curl, CURLOPT_SHARE, s ? s->curlsh : NULL);
+      if(!code)
+        e->shares = s != NULL;
     }
     easy_leave(e);
   }

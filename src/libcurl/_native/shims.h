@@ -121,6 +121,7 @@ typedef struct easy {
   unsigned char stage; /* of a plan: what is set, and what is put off (plan.c) */
   unsigned char buffers; /* how large libcurl's are (perform.c) */
   _Bool maxconnects_changed; /* and the private multi has not heard of it */
+  _Bool shares; /* it is in a share of the user's */
   _Bool maxconnects_told; /* the private multi has heard of another than libcurl's default */
   _Bool classic; /* as pycurl's are: it has an agent, and is not used in callbacks of its own */
   _Bool opens; /* a Python opener is set */
@@ -144,6 +145,7 @@ typedef struct easy {
   _Bool touched; /* Python has had control: what it has written to the sink's file goes first */
   _Bool attached; /* in the private multi */
   _Bool performing; /* inside easy_perform */
+  _Bool dropping; /* its private multi is going: no closer begins a transfer in another one */
   _Bool closing; /* close() was called in a callback */
   _Bool stopped; /* a callback raised: no callback of this transfer is entered any more */
 } easy;

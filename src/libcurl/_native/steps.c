@@ -4,10 +4,12 @@
  * given back for the next handle. What a handle has cached, its connections above all, is kept in a
  * share that is its own: nobody else sees it, and it ends when the handle lets go of the multi.
  *
- * From 8.9 on a multi shuts down connections in its own time, and from 8.12 on it has TLS sessions:
- * there each handle has a multi of its own, which ends with all that it has. */
+ * A handle in a share of the user's has a multi of its own, which ends with all that it has. So has each
+ * handle where libcurl is another: 7.74 does not find the connection of a connect_only handle in a share;
+ * from 8.9 on a multi shuts down connections in its own time, and from 8.12 on it has TLS sessions. */
 #include "internal.h"
 
+#define LENT_FROM 0x075800
 #define LENT_BEFORE 0x080900
 
 /* The one that waits for the next handle, in any thread. */
@@ -22,7 +24,7 @@ static _Bool can_lend(void)
 
   if(!__atomic_load_n(&version, __ATOMIC_RELAXED))
     __atomic_store_n(&version, curl_version_info(CURLVERSION_NOW)->version_num, __ATOMIC_RELAXED);
-  return version < LENT_BEFORE;
+  return version >= LENT_FROM && version < LENT_BEFORE;
 }
 
 static CURLM *borrow(void)
@@ -50,10 +52,11 @@ static CURLSH *new_cache(void)
   return cache;
 }
 
-/* `lent`: it may be. Answers 1 when out of memory. */
-int easy_take_steps(easy *e, _Bool lent)
+/* Answers 1 when out of memory. */
+int easy_take_steps(easy *e)
 {
-  lent = lent && can_lend();
+  _Bool lent = can_lend() && !e->shares;
+
   if(lent) {
     e->cache = new_cache();
     if(!e->cache)
@@ -91,6 +94,7 @@ void easy_drop_steps(easy *e)
 
   e->steps = NULL;
   e->cache = NULL;
+  e->dropping = 1;
   if(cache) {
     curl_easy_setopt(e->curl, CURLOPT_SHARE, NULL);
     curl_share_cleanup(cache);
@@ -99,4 +103,5 @@ void easy_drop_steps(easy *e)
     give_back(steps);
   else
     curl_multi_cleanup(steps);
+  e->dropping = 0;
 }
