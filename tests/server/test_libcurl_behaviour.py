@@ -6,8 +6,10 @@ single transfer (585, 586, 595, 596, 766, 1522, 1530, 1960) is in test_sockets.p
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import sys
 import time
 from typing import Any
 
@@ -324,3 +326,30 @@ def test_a_refused_handle_is_told_apart_from_a_failed_transfer(http: Any) -> Non
         assert isinstance(error, libcurl.Error)
         assert error.code == Code.UNSUPPORTED_PROTOCOL
         assert not isinstance(error, MultiError)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a full queue lets connections wait there")
+def test_the_closer_gets_a_socket_that_was_given_up_while_it_connected_but_from_7_88_1() -> None:
+    opened: list[int] = []
+    closed: list[int] = []
+
+    def open_it(_: int, address: libcurl.Address) -> socket.socket:
+        made = socket.socket(address.family, address.socktype, address.protocol)
+        opened.append(made.fileno())
+        return made
+
+    def close_it(fd: int) -> None:
+        closed.append(fd)
+        os.close(fd)
+
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        easy = stack.enter_context(Easy(url=f"http://127.0.0.1:{full.getsockname()[1]}/"))
+        easy.set(opensocketfunction=open_it, closesocketfunction=close_it, connecttimeout_ms=50)
+        with pytest.raises(libcurl.OperationTimedOut):
+            easy.perform()
+    assert closed == ([] if LOADED == (7, 88, 1) else opened)

@@ -12,11 +12,15 @@
 #define LENT_FROM 0x075800
 #define LENT_BEFORE 0x080900
 
-/* The one that waits for the next handle, in any thread. */
-static CURLM *spare;
+/* The one that waits for the next handle, in any thread; and one of the parent's, with its sockets. */
+static CURLM *spare, *inherited;
 
-/* The parent's has the parent's sockets. */
-void steps_forked(void) { spare = NULL; }
+void steps_forked(void)
+{
+  if(spare)
+    inherited = spare;
+  spare = NULL;
+}
 
 static _Bool can_lend(void)
 {
@@ -31,7 +35,10 @@ static CURLM *borrow(void)
 {
   CURLM *found = __atomic_exchange_n(&spare, NULL, __ATOMIC_ACQUIRE);
 
-  return found ? found : curl_multi_init();
+  if(found)
+    return found;
+  curl_multi_cleanup(__atomic_exchange_n(&inherited, NULL, __ATOMIC_ACQUIRE));
+  return curl_multi_init();
 }
 
 static void give_back(CURLM *steps)
