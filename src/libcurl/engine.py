@@ -284,9 +284,6 @@ class Engine(Settings):
     def _look_at_bodies(self) -> None:
         """Where small bodies will be seen, unless there is more to do after a transfer than to look there."""
         self._register()  # large ones ask for memory
-        self._look_at_small_bodies()
-
-    def _look_at_small_bodies(self) -> None:
         handle = self._handle
         if not handle.attention:
             first = lib.easy_first(handle)

@@ -103,10 +103,7 @@ class Curl(
             initialize()
             raise error("initializing curl failed")
         self = _make(cls)
-        _hold(self, handle)
-        _hold_cache(self, None)
-        if cls is not Curl:  # whose finalizer may be another one
-            self._insure()
+        self._begin(handle)
         return self
 
     @property
