@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
+import threading
 from typing import Any
 
 import pytest
+from servers.descriptors import described_fds, settle
 
-from libcurl import Code, Easy, Error, LockData, Multi, Share
+from libcurl import Code, Easy, Error, LockData, Multi, Share, pycurl
+from libcurl.pycurl import Curl
 from libcurl.raw import LOADED
 
 
@@ -21,6 +26,105 @@ def test_a_handle_has_no_connection_of_the_one_before(http: Any) -> None:
             for connects in (1, 0):
                 easy.fetch()
                 assert easy.info.num_connects == connects
+
+
+def sockets() -> set[str]:
+    return {name for name in described_fds().values() if name.startswith("socket:")}
+
+
+@pytest.mark.skipif(not (7, 88) <= LOADED < (8,), reason="each handle has a multi of its own")
+@pytest.mark.parametrize("make", [Easy, Curl])
+def test_a_handle_that_has_made_one_request_leaves_its_multi_to_the_next(
+    http: Any, make: Any
+) -> None:
+    settle()
+    before = sockets()
+    for _ in range(3):
+        handle = make()
+        if isinstance(handle, Easy):
+            handle.set(url=http.url)
+            handle.fetch()
+        else:
+            handle.setopt(pycurl.URL, http.url)
+            handle.perform_rb()
+        handle.close()
+        assert http.wait_idle()
+        assert sockets() >= before
+
+
+@pytest.mark.parametrize(
+    "leave",
+    ["one", "some", "redirected", "failed", "found over HTTPS", "over TLS", "connect_only"],
+)
+def test_no_connection_stays_in_the_multi_that_a_handle_has_left(
+    http: Any, https: Any, dns: Any, leave: str
+) -> None:
+    with Easy(url=http.url, ssl_verifypeer=False, ssl_verifyhost=0) as easy:
+        if leave == "some":
+            easy.fetch()
+            easy.set(fresh_connect=True)
+        elif leave == "redirected":
+            easy.set(url=f"{http.url}/redirect-to?url={https.url}/", followlocation=True)
+        elif leave == "failed":
+            easy.set(url=f"{http.url}/redirect/2", followlocation=True, maxredirs=1)
+        elif leave == "found over HTTPS":
+            dns.zone["found.test"] = "127.0.0.1"
+            easy.set(
+                url=f"http://found.test:{http.port}/",
+                doh_url=dns.serve_doh(https),
+                doh_ssl_verifypeer=False,
+                doh_ssl_verifyhost=0,
+            )
+        elif leave == "over TLS":
+            easy.set(url=https.url)
+        elif leave == "connect_only":
+            easy.set(connect_only=True)
+        with pytest.raises(Error) if leave == "failed" else contextlib.nullcontext():
+            easy.perform()
+    assert http.wait_idle()
+    assert https.wait_idle()
+    with Easy(url=http.url) as easy:
+        easy.fetch()
+        assert easy.info.num_connects == 1
+
+
+def test_a_server_that_expects_a_goodbye_hears_it() -> None:
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as connection, connection.makefile("rb") as commands:
+                connection.sendall(b"220 mail\r\n")
+                for command in commands:
+                    heard.append(command)
+                    connection.sendall(b"250 yes\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with Easy(url=f"smtp://127.0.0.1:{listener.getsockname()[1]}/") as easy:
+            easy.perform()
+        thread.join()
+    assert heard[-1] == b"QUIT\r\n"
+
+
+def test_the_debug_callback_hears_nothing_of_the_closing(http: Any) -> None:
+    heard: list[bytes] = []
+    easy = Easy(url=http.url, verbose=True, debugfunction=lambda _, data: heard.append(bytes(data)))
+    easy.fetch()
+    before = len(heard)
+    easy.close()
+    assert before
+    assert len(heard) == before
+
+
+def test_a_handle_keeps_its_connection_when_it_begins_to_share_something_else(http: Any) -> None:
+    with Share(LockData.COOKIE) as share, Easy(url=http.url) as easy:
+        for share_again in (share, None, share):
+            easy.fetch()
+            easy.set(share=share_again)
+            easy.fetch()
+            assert easy.info.num_connects == 0
+    assert http.wait_idle()
 
 
 def test_a_handle_resolves_no_name_of_the_one_before(http: Any) -> None:
@@ -59,6 +163,8 @@ def test_the_most_connections_of_a_handle_are_not_those_of_the_next(http: Any) -
             return count
 
     assert connects(1) > 2
+    with Easy(url=http.url, maxconnects=1) as easy:
+        easy.fetch()
     assert connects(None) == 2
 
 
@@ -67,7 +173,6 @@ def test_what_is_not_shared_is_the_own_of_a_handle_that_shares(http: Any) -> Non
         easy.fetch()
         easy.set(share=share)
         for share_again in (None, share, None):
-            easy.fetch()  # the first one connects
             easy.fetch()
             assert easy.info.num_connects == 0
             easy.set(share=share_again)

@@ -15,9 +15,6 @@ PYPY = sys.implementation.name == "pypy"
 closed: list[tuple[str, int]] = []
 
 
-settle()
-
-
 def closer(name: str = "a") -> Callable[[int], None]:
     """A closer that notes its calls, and insists that the descriptor is open and a socket."""
 
@@ -44,6 +41,7 @@ def collect() -> None:
 
 def descriptors() -> int:
     """How many this process has open (and one for the listing itself)."""
+    settle()
     return len(os.listdir("/proc/self/fd"))
 
 

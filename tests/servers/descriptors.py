@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -12,8 +14,19 @@ from libcurl import Easy
 
 def settle() -> None:
     """Have what is kept from one handle for the next, a multi with its two sockets: it is no leak."""
-    with Easy(url="file:///dev/null") as easy:
-        easy.perform()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with server.accept()[0] as connection:
+                connection.recv(1 << 16)
+                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+                connection.recv(1)  # the handle closes first
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with Easy(url=f"http://127.0.0.1:{server.getsockname()[1]}/", proxy="") as easy:
+            easy.perform()
+        thread.join()
 
 
 def described_fds() -> dict[int, str]:

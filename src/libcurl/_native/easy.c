@@ -31,7 +31,7 @@ static void easy_prepare(easy *e, CURL *curl, _Bool classic)
 {
   guard_init(&e->inside);
   e->curl = curl;
-  e->classic = classic;
+  e->classic = e->insured = classic;
   e->id = new_id();
 }
 
@@ -195,6 +195,7 @@ int easy_close(easy *e)
     multi_leave(joined);
   }
   e->closing = e->performing = e->classic;
+  easy_give_back_steps(e);
   easy_drop_steps(e);
   curl = e->curl;
   curl_easy_cleanup(curl);

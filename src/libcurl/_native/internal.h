@@ -42,7 +42,9 @@ int easy_reset_now(easy *);
 /* steps.c */
 int easy_take_steps(easy *);
 CURLMcode easy_detach(easy *);
+void easy_give_back_steps(easy *);
 void easy_drop_steps(easy *);
+CURLcode easy_replace_cache(easy *, CURLSH *);
 void steps_forked(void);
 static inline _Bool easy_performs(const easy *e) { return e->performing || e->dropping; }
 

@@ -86,6 +86,23 @@ int notes_copy(const easy *from, easy *to)
   return 1;
 }
 
+/* By option: what Python has looked at, so that a text or a list for it can be passed on at once. */
+static unsigned char short_ways[1000];
+
+void easy_note_short(int option, int what)
+{
+  option -= CURLOPTTYPE_OBJECTPOINT;
+  if(option >= 0 && option < (int)sizeof(short_ways))
+    __atomic_store_n(&short_ways[option], (unsigned char)what, __ATOMIC_RELAXED);
+}
+
+static _Bool is_short(int option, int what)
+{
+  option -= CURLOPTTYPE_OBJECTPOINT;
+  return option >= 0 && option < (int)sizeof(short_ways) &&
+         __atomic_load_n(&short_ways[option], __ATOMIC_RELAXED) == what;
+}
+
 /* Set a number. Only of options that take nothing but numbers. */
 int easy_note_number(easy *e, int option, int64_t value)
 {
@@ -104,8 +121,9 @@ int easy_note_number(easy *e, int option, int64_t value)
   return code;
 }
 
-/* Set a text, unless there is a NUL inside; or unset it, which is NULL. */
-int easy_note_text(easy *e, int option, const char *text, size_t size)
+/* Set a text, unless there is a NUL inside; or unset it, which is NULL. It may be the name of a file that
+ * libcurl reads or a request for a lock: the GIL is not held. */
+int easy_note_any_text(easy *e, int option, const char *text, size_t size)
 {
   char *copy = NULL;
   int code = text && memchr(text, 0, size) ? CURLE_BAD_FUNCTION_ARGUMENT : easy_enter(e);
@@ -150,11 +168,10 @@ int easy_note_post(easy *e, const char *data, size_t size)
   return code;
 }
 
-/* The same for any text, which may be the name of a file that libcurl reads or a request for a lock: the GIL
- * is not held (brief.h). */
-int easy_note_any_text(easy *e, int option, const char *text, size_t size)
+/* The same for a text that Python need not look at. */
+int easy_note_text(easy *e, int option, const char *text, size_t size)
 {
-  return easy_note_text(e, option, text, size);
+  return is_short(option, SHORT_TEXT) ? easy_note_any_text(e, option, text, size) : CURLE_UNKNOWN_OPTION;
 }
 
 /* Set a list of `count` strings with a NUL between them, unless they have others inside. */
@@ -165,7 +182,9 @@ int easy_note_list(easy *e, int option, const char *items, size_t size, int coun
 
   for(const char *at = items; at < end; at += strlen(at) + 1)
     count--;
-  code = count ? CURLE_BAD_FUNCTION_ARGUMENT : easy_enter(e);
+  if(count || !is_short(option, SHORT_LIST))
+    return CURLE_BAD_FUNCTION_ARGUMENT;
+  code = easy_enter(e);
   if(code)
     return code;
   code = easy_set_list(e, option, items, (size_t)(end - items));

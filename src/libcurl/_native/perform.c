@@ -90,13 +90,13 @@ static int slice_ends(easy *e, CURLcode *result)
   return 0;
 }
 
-/* Whether this transfer has opened a connection. One to this very machine may be made at once: to look
- * again costs less than to wait for it. */
+/* Whether it has not got as far as its request. A connection to this very machine is made at once: to
+ * look again costs less than to wait for it. */
 static _Bool connects(easy *e)
 {
-  long count = 0;
+  curl_off_t pretransfer = 0;
 
-  return !curl_easy_getinfo(e->curl, CURLINFO_NUM_CONNECTS, &count) && count;
+  return !curl_easy_getinfo(e->curl, CURLINFO_PRETRANSFER_TIME_T, &pretransfer) && !pretransfer;
 }
 
 /* Nobody wakes a private multi, so its wakeup socket need not be watched, as curl_multi_poll does. But
@@ -125,6 +125,7 @@ static int step(easy *e, int milliseconds, CURLcode *result)
   for(;;) {
     CURLMcode code = connected_perform(e->steps, &running);
 
+    e->crowded |= running > 1;
     if(!code && e->stopped) {
       *result = CURLE_ABORTED_BY_CALLBACK;
       return 0;

@@ -117,10 +117,8 @@ int easy_set_share(easy *e, share *s)
       code = HANDLE_DEFERRED;
     else {
       easy_detach(e);
-      if(s && e->cache)
-        easy_drop_steps(e);
-      if(!e->cache) /* or it is in no share but its own */
-        code = curl_easy_setopt(e->curl, CURLOPT_SHARE, s ? s->curlsh : NULL);
+      if(s || !e->cache) /* or it is in no share but its own */
+        code = easy_replace_cache(e, s ? s->curlsh : NULL);
       if(!code)
         e->shares = s != NULL;
     }

@@ -99,7 +99,7 @@ typedef struct easy {
   CURL *curl;        /* NULL once closed */
   uintptr_t id;      /* never used twice */
   CURLM *steps;      /* the private multi that perform() steps, from the first one on (steps.c) */
-  CURLSH *cache;     /* what is cached for the handle, where its private multi is lent; else NULL */
+  CURLSH *cache;     /* names, kept for the handle where its private multi is lent; else NULL */
   multi *joined;     /* the multi that the user added it to */
   struct easy *next; /* in that multi */
   struct easy *before;
@@ -117,6 +117,7 @@ typedef struct easy {
   int note_count;
   int maxconnects;   /* as set: the private multi needs it, 0 for libcurl's default */
   unsigned transfers; /* how many have begun */
+  unsigned lent_at;  /* `transfers` when it got its private multi */
   unsigned waits;    /* in a multi: its `drives` when it was added, until which nothing happens */
   unsigned char stage; /* of a plan: what is set, and what is put off (plan.c) */
   unsigned char buffers; /* how large libcurl's are (perform.c) */
@@ -144,6 +145,7 @@ typedef struct easy {
   _Bool streams; /* what arrives is taken in pieces: easy_stream comes back with each */
   _Bool touched; /* Python has had control: what it has written to the sink's file goes first */
   _Bool attached; /* in the private multi */
+  _Bool crowded; /* there were others there, of libcurl's own */
   _Bool performing; /* inside easy_perform */
   _Bool dropping; /* its private multi is going: no closer begins a transfer in another one */
   _Bool closing; /* close() was called in a callback */
@@ -219,6 +221,8 @@ int easy_set_many(easy *, const int64_t *settings, int count, const char *texts)
 
 /* notes.c */
 enum { POST_COPIED = 16384 };
+enum { SHORT_TEXT = 1, SHORT_LIST };
+void easy_note_short(int option, int what);
 int easy_note_number(easy *, int option, int64_t);
 int easy_note_text(easy *, int option, const char *text, size_t size);
 int easy_note_post(easy *, const char *data, size_t size);

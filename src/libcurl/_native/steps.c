@@ -1,16 +1,19 @@
 /* The private multi of an easy handle that is performed by itself.
  *
  * A multi costs more than a short transfer's Python: tables, and a pair of sockets. So it is lent, and
- * given back for the next handle. What a handle has cached, its connections above all, is kept in a
- * share that is its own: nobody else sees it, and it ends when the handle lets go of the multi.
+ * given back for the next handle when it is as empty as it was. Of what it caches, names are kept in a
+ * share that is the handle's own meanwhile, and the connection of a handle that has made a single request,
+ * as most do, is closed before. Whatever else a handle has left there ends with the multi.
  *
- * A handle in a share of the user's has a multi of its own, which ends with all that it has. So has each
- * handle where libcurl is another: 7.74 does not find the connection of a connect_only handle in a share;
- * from 8.9 on a multi shuts down connections in its own time, and from 8.12 on it has TLS sessions. */
+ * Only where that was tested to be so, with libcurl 7.88: later ones shut down connections in their own
+ * time (8.9), and keep TLS sessions in the multi (8.12). Elsewhere, and in a share of the user's, each
+ * handle has a multi of its own. */
 #include "internal.h"
 
+#include <strings.h>
+
 #define LENT_FROM 0x075800
-#define LENT_BEFORE 0x080900
+#define LENT_BEFORE 0x080000
 
 /* The one that waits for the next handle, in any thread; and one of the parent's, with its sockets. */
 static CURLM *spare, *inherited;
@@ -47,28 +50,15 @@ static void give_back(CURLM *steps)
   curl_multi_cleanup(steps); /* where there was one: nothing to do for NULL */
 }
 
-static CURLSH *new_cache(void)
-{
-  CURLSH *cache = curl_share_init();
-
-  if(cache && (curl_share_setopt(cache, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT) ||
-               curl_share_setopt(cache, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS))) {
-    curl_share_cleanup(cache);
-    cache = NULL;
-  }
-  return cache;
-}
-
 /* Answers 1 when out of memory. */
 int easy_take_steps(easy *e)
 {
   _Bool lent = can_lend() && !e->shares;
 
   if(lent) {
-    e->cache = new_cache();
-    if(!e->cache)
-      return 1;
-    if(curl_easy_setopt(e->curl, CURLOPT_SHARE, e->cache)) {
+    e->cache = curl_share_init();
+    if(!e->cache || curl_share_setopt(e->cache, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) ||
+       curl_easy_setopt(e->curl, CURLOPT_SHARE, e->cache)) {
       easy_drop_steps(e);
       return 1;
     }
@@ -80,6 +70,8 @@ int easy_take_steps(easy *e)
   }
   e->maxconnects_changed = e->maxconnects != 0;
   e->maxconnects_told = 0;
+  e->lent_at = e->transfers;
+  e->crowded = 0;
   return 0;
 }
 
@@ -92,23 +84,58 @@ CURLMcode easy_detach(easy *e)
   return curl_multi_remove_handle(e->steps, e->curl);
 }
 
+/* Whether all that is left in a multi that was lent is the connection of the one request that it served. With
+ * it, libcurl has made others of its own where there is a second transfer (DNS over HTTPS). */
+static _Bool has_one_connection(easy *e)
+{
+  long connects = 0;
+  const char *scheme = NULL;
+
+  return e->cache && e->attached && e->transfers == e->lent_at && !e->crowded && !e->maxconnects_told &&
+         !curl_easy_getinfo(e->curl, CURLINFO_NUM_CONNECTS, &connects) && connects == 1 &&
+         !curl_easy_getinfo(e->curl, CURLINFO_SCHEME, &scheme) && scheme &&
+         !strncasecmp(scheme, "http", 4); /* others are to say goodbye */
+}
+
+/* For a handle that is closed next: libcurl closes the connection of a connect_only handle that is removed. */
+void easy_give_back_steps(easy *e)
+{
+  CURLM *steps = e->steps;
+
+  if(!has_one_connection(e))
+    return;
+  e->dropping = 1;
+  curl_easy_setopt(e->curl, CURLOPT_VERBOSE, 0L); /* it would tell the debug callback */
+  curl_easy_setopt(e->curl, CURLOPT_CONNECT_ONLY, 1L);
+  if(!easy_detach(e)) {
+    e->steps = NULL;
+    give_back(steps);
+  }
+  e->dropping = 0;
+}
+
+/* The handle's own share makes way for another one, or for none. Its multi is its own from now on. */
+CURLcode easy_replace_cache(easy *e, CURLSH *other)
+{
+  CURLcode code = curl_easy_setopt(e->curl, CURLOPT_SHARE, other);
+
+  if(!code) {
+    curl_share_cleanup(e->cache); /* nothing to do for NULL */
+    e->cache = NULL;
+  }
+  return code;
+}
+
 /* The private multi goes, and the connections: closers are called. */
 void easy_drop_steps(easy *e)
 {
   CURLM *steps = e->steps;
-  CURLSH *cache = e->cache;
-  CURLMcode code = easy_detach(e);
 
-  e->steps = NULL;
-  e->cache = NULL;
   e->dropping = 1;
-  if(cache) {
-    curl_easy_setopt(e->curl, CURLOPT_SHARE, NULL);
-    curl_share_cleanup(cache);
-  }
-  if(cache && steps && !code && !e->maxconnects_told)
-    give_back(steps);
-  else
-    curl_multi_cleanup(steps);
+  easy_detach(e);
+  e->steps = NULL;
+  curl_multi_cleanup(steps);
+  if(e->cache)
+    easy_replace_cache(e, NULL);
   e->dropping = 0;
 }

@@ -50,6 +50,7 @@ _end = lib.easy_close
 _idle = lib.easy_idle
 # Slots of the engine's, set without the detour of a class that has a __delattr__.
 _hold = Settings.__dict__["_handle"].__set__
+_hold_end = Settings.__dict__["_end"].__set__
 _hold_cache = Engine.__dict__["_cache"].__set__
 
 # Callbacks whose exceptions perform() raises as they are; others are shown, and cause an `error`.
@@ -60,12 +61,12 @@ _OWN = {*Engine.__slots__, *Settings.__slots__, "_busy", "_cause", "_joined", "_
 
 
 class Curl(
-    CurlAttributes,
-    TransferMethods,
     InfoMethods,
+    OptionMethods,  # early: CPython looks through the bases for whose the slots are
+    TransferMethods,
     ConnectionMethods,
     WebSocketMethods,
-    OptionMethods,
+    CurlAttributes,
 ):
     """A transfer, as pycurl has it."""
 
@@ -78,7 +79,7 @@ class Curl(
 
     # Until it is set, an attribute is the class's: a handle that is made and closed sets hardly any.
     # (What holds closers is not among them: it has to go before the handle does.)
-    _body = _end = _exception = _kept = _lent = _memo = _share = _sockets = None
+    _body = _exception = _kept = _lent = _memo = _share = _sockets = None
     _callbacks: tuple[Option, ...] = ()
     #: What a callback has raised that was only shown.
     _cause: BaseException | None = None
@@ -99,12 +100,12 @@ class Curl(
         if cls is Curl and (args or kwargs):
             raise TypeError("Curl() takes no arguments")
         handle = _new(_EASY)
+        end = _owned(handle, _backstop)
         if _init(handle, True):
             initialize()
             raise error("initializing curl failed")
-        self = _make(cls)
-        self._begin(handle)
-        return self
+        made: Self = _made(cls, handle, end)
+        return made
 
     @property
     def _multi(self) -> Any:
@@ -120,20 +121,6 @@ class Curl(
     def _id(self) -> int:  # type: ignore[override]
         number: int = self._handle.id
         return number
-
-    def _begin(self, handle: Any = None) -> None:
-        _hold(self, handle)
-        _hold_cache(self, None)
-        if type(self) is not Curl:  # whose finalizer may be another one
-            self._insure()
-
-    def _insure(self) -> None:
-        handle = self._handle
-        end = _owned(handle, _backstop)
-        if attributes_of(self).setdefault("_end", end) is end:
-            handle.insured = True
-        else:  # somebody was here first: a signal handler, another thread
-            _owned(end, None)
 
     def _register(self) -> None:
         if not self._busy:
@@ -160,10 +147,6 @@ class Curl(
             code = _end(handle)
             if code:
                 raise refused(code, "curl", "close")
-            if self._kept is not None:
-                self._kept = None
-            if self._values is not None:
-                self._values = None
             return
         code = handle.curl and _idle(handle)
         if code and code != lib.HANDLE_FORKED:
@@ -175,20 +158,13 @@ class Curl(
 
     def __del__(self) -> None:
         """Close it, at the latest now. Not while it performs."""
-        try:
-            handle = self._handle
-        except AttributeError:
-            return  # a constructor that failed
-        if not handle.curl:
-            return
         if not self._busy:
-            code = _end(handle)
+            return  # C closes it, with its memory
+        handle = self._handle
+        code = handle.curl and _idle(handle)
+        if not code or code == lib.HANDLE_FORKED:
+            super().__del__()
         else:
-            code = _idle(handle)
-            if not code or code == lib.HANDLE_FORKED:
-                super().__del__()
-                return
-        if code:
             report(refused(code, "curl", "__del__"), self)
 
     def duphandle(self) -> Self:
@@ -199,10 +175,10 @@ class Curl(
             if code:
                 self._refuse(code, "duphandle")
             handle = _new(_EASY)
+            end = _owned(handle, _backstop)
             if lib.easy_duplicate(self._handle, handle):
                 raise MemoryError("curl_easy_duphandle failed")
-            twin = _make(type(self))
-            twin._begin(handle)
+            twin: Self = _made(type(self), handle, end)
             self._copy_to(twin)
         finally:
             _leave_to(self._handle, depth)
@@ -212,19 +188,20 @@ class Curl(
 
     def reset(self) -> None:
         """All options back to the defaults. Connections, cookies and the share stay."""
-        if self._busy or self._kept is not None or _reset(self._handle):
+        if self._busy or _reset(self._handle):
             self._check("reset")
             self._reset()
-        if self._values is not None:
-            self._values = None
 
     def _let_go(self) -> None:
         if self._callbacks:
             self._forget_callbacks()
-        if self._kept is not None:
-            self._kept = None
+        self._kept = self._values = None
         if self._closer is not None or self._share is not None:
             super()._let_go()
+
+    def _attend(self) -> None:
+        self._register()
+        super()._attend()
 
     def _check(self, method: str = "setopt") -> None:
         """Whether the handle can be used: open, not performing, in no other thread."""
@@ -301,6 +278,15 @@ class Curl(
     def share(self) -> CurlShare | None:
         """The CurlShare that it uses, or None."""
         return self._share  # pyright: ignore[reportReturnType]
+
+
+def _made(kind: type, handle: Any, end: Any) -> Any:
+    """An instance around a handle, with what closes that when its memory goes, if nothing has before."""
+    curl: Curl = _make(kind)
+    _hold(curl, handle)
+    _hold_end(curl, end)
+    _hold_cache(curl, None)
+    return curl
 
 
 # What TypeErrors call its methods, wherever these are written down.

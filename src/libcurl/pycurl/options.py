@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 _note_number = lib.easy_note_number
 _note_text = lib.easy_note_text
+_note_any_text = lib.easy_note_any_text
 _note_list = lib.easy_note_list
 _note_post = lib.easy_note_post
 _note = lib.easy_note
+_learn = lib.easy_note_short
 _POSTFIELDS: int = lib.CURLOPT_POSTFIELDS
 _NULL = ffi.NULL
 _call_back = lib.easy_call_back
@@ -32,9 +34,8 @@ _enter = lib.easy_enter
 _depth = lib.easy_depth
 _leave_to = lib.easy_leave_to
 
-# Options that setopt takes the short way, once they have been set the long way: strings, lists, callables.
-_texts: set[int] = set()
-_lists: set[int] = set()
+# Options that setopt takes the short way, once they have been set the long way: callables. C knows which
+# strings and lists it may pass on.
 _functions: dict[int, tuple[Option, str | None, Any]] = {}
 
 _FILES = {
@@ -149,6 +150,7 @@ class OptionMethods(Engine):
 
     def _remember(self, option: Option, value: Any) -> None:
         if option.kind not in _NOTED:
+            self._register()
             if self._values is None:
                 self._values = {}
             self._values[option] = value
@@ -176,31 +178,28 @@ class OptionMethods(Engine):
             kind = type(value)
             if use_memoryview is not None:
                 pass
-            elif kind is str:
-                if option in _texts:
-                    data = value.encode()
-                    if not _note_text(self._handle, option, data, len(data)):
-                        return
-                elif option == _POSTFIELDS and value.isascii() and self._post(value.encode()):
-                    return
             elif kind is int or kind is bool:
                 if not _note_number(self._handle, option, value):
                     return
+            elif kind is str:
+                data = value.encode()
+                if not _note_text(self._handle, option, data, len(data)):
+                    return
+                if option == _POSTFIELDS and value.isascii() and self._post(data):
+                    return
             elif kind is list:
-                if option in _lists:
-                    text = "\0".join(value)
-                    if text.isascii():
-                        data = text.encode()
-                        if not _note_list(self._handle, option, data, len(data), len(value)):
-                            return
-            elif kind is bytes:
-                if option in _texts:
-                    if not _note_text(self._handle, option, value, len(value)):
+                text = "\0".join(value)
+                if text.isascii():
+                    data = text.encode()
+                    if not _note_list(self._handle, option, data, len(data), len(value)):
                         return
-                elif option == _POSTFIELDS and self._post(value):
+            elif kind is bytes:
+                if not _note_text(self._handle, option, value, len(value)):
+                    return
+                if option == _POSTFIELDS and self._post(value):
                     return
             elif value is None:
-                if option in _texts and not _note_text(self._handle, option, _NULL, 0):
+                if not _note_text(self._handle, option, _NULL, 0):
                     return
             elif self._call_back(_functions[option], value):
                 return
@@ -297,10 +296,11 @@ class OptionMethods(Engine):
             code = _note_number(handle, option.id, option.number(value))
         elif kind == TEXT:
             text = option.text(value)
-            code = lib.easy_note_any_text(handle, option.id, text, len(text))
+            code = _note_any_text(handle, option.id, text, len(text))
         else:
             texts = option.texts(value)
             items = b"\0".join(texts)
+            _learn(option.id, lib.SHORT_LIST)
             code = _note_list(handle, option.id, items, len(items), len(texts))
         if code:
             raise self._option_error(code, option, value)
@@ -346,7 +346,7 @@ class OptionMethods(Engine):
             raise ValueError("embedded null byte")
         self._set(option, data)
         if name not in _DEPRECATED and name not in _ACTIONS:
-            _texts.add(option.id)
+            _learn(option.id, lib.SHORT_TEXT)
 
     def _set_int(self, option: Option, value: int) -> None:
         if option.kind != NUMBER and not option.name.startswith("postfieldsize"):
@@ -371,7 +371,6 @@ class OptionMethods(Engine):
                 )
         items = [item.encode("ascii") if isinstance(item, str) else item for item in value]
         self._set(option, items)
-        _lists.add(option.id)
 
     def _set_function(
         self, option: Option, function: Callable[..., Any], use_memoryview: bool | None
@@ -425,7 +424,7 @@ class OptionMethods(Engine):
             name, option = "mimepost", by_name["mimepost"]
         if option.id in _FILES:
             option = by_number[_FILES[option.id][1]]
-        if option.kind == TEXT and not _note_text(self._handle, option.id, _NULL, 0):
+        if option.kind == TEXT and not _note_any_text(self._handle, option.id, _NULL, 0):
             return
         super()._unset([option])
 
