@@ -332,6 +332,7 @@ def main(urls: dict[str, str], part: str = "1/1") -> None:
         del combination, steps
     chosen.clear()
     collect()
+    settle()
     left = described_fds()
     from libcurl.connections import closers
     from libcurl.registry import handles

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import socket
 import threading
 from typing import Any
 
 import pytest
 from servers.descriptors import described_fds, settle
+from servers.tls import Authority
 
 from libcurl import Code, Easy, Error, LockData, Multi, Share, pycurl
 from libcurl.pycurl import Curl
@@ -147,6 +149,41 @@ def test_a_handle_has_no_tls_session_of_the_one_before(https: Any, ca: Any) -> N
     for _ in range(2):
         with Easy(url=https.url, cainfo=ca.cert, verbose=True, fresh_connect=True) as easy:
             assert [resumes(easy), resumes(easy)] == [False, True]
+
+
+@pytest.mark.parametrize("through_a_proxy", [False, True])
+def test_a_handle_trusts_no_certificate_of_the_one_before(
+    https: Any, ca: Any, tmp_path: Any, through_a_proxy: bool
+) -> None:
+    trusted = tmp_path / "trusted.pem"
+
+    def request(url: str, certificates: str, proxy: str | None = None) -> None:
+        trusted.write_bytes(pathlib.Path(certificates).read_bytes())
+        with Curl() as curl:
+            curl.setopt(pycurl.URL, url)
+            curl.setopt(pycurl.PROXY, proxy)
+            for file, folder in ("CAINFO", "CAPATH"), ("PROXY_CAINFO", "PROXY_CAPATH"):
+                curl.setopt(getattr(pycurl, file), str(trusted))
+                curl.setopt(getattr(pycurl, folder), None)  # with which libcurl caches no others
+            curl.perform_rb()
+
+    if through_a_proxy:
+        request("http://libcurl.invalid/", ca.cert, https.url)
+    else:
+        request(https.url, ca.cert)
+    with pytest.raises(pycurl.error) as caught:
+        request(https.url, Authority().cert)
+    assert caught.value.args[0] == Code.PEER_FAILED_VERIFICATION
+
+
+@pytest.mark.parametrize("data", [LockData.COOKIE, LockData.DNS])
+def test_a_handle_finds_its_addresses_when_it_has_joined_a_share(http: Any, data: LockData) -> None:
+    names = [f"libcurl.invalid:{port(http)}:127.0.0.1"]
+    url = f"http://libcurl.invalid:{port(http)}/"
+    with Share(data) as share, Easy(url=url, resolve=names, fresh_connect=True) as easy:
+        for share_again in (None, share, None):
+            easy.set(share=share_again)
+            easy.perform()
 
 
 def test_the_most_connections_of_a_handle_are_not_those_of_the_next(http: Any) -> None:

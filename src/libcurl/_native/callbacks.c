@@ -94,10 +94,14 @@ static int on_trailer(struct curl_slist **list, void *p)
   return ready(e) ? python_trailer(e->id, list) : CURL_TRAILERFUNC_ABORT;
 }
 
+/* Also where Python has no callback, to see that there is TLS (watch_tls). */
 static CURLcode on_ssl_ctx(CURL *curl, void *ssl_ctx, void *p)
 {
   easy *e = p;
   (void)curl;
+  e->leaves_more = 1;
+  if(!e->secures)
+    return CURLE_OK;
   return ready(e) ? (CURLcode)python_ssl_ctx(e->id, ssl_ctx) : CURLE_ABORTED_BY_CALLBACK;
 }
 
@@ -191,6 +195,8 @@ static any_function fallback(const easy *e, CURLoption option)
     return (any_function)read_nothing;
   if(option == CURLOPT_OPENSOCKETFUNCTION && e->closer)
     return (any_function)on_open_socket;
+  if(option == CURLOPT_SSL_CTX_FUNCTION && e->cache)
+    return (any_function)on_ssl_ctx;
   return NULL;
 }
 
@@ -221,6 +227,8 @@ int easy_set_callback(easy *e, int option, int present)
         e->opens = present != 0;
       if(!code && option == CURLOPT_WRITEFUNCTION)
         e->writes = present != 0;
+      if(!code && option == CURLOPT_SSL_CTX_FUNCTION)
+        e->secures = present != 0;
       if(!code && option == CURLOPT_WRITEFUNCTION)
         sink_close(e);
       if(!code && option == CURLOPT_READFUNCTION)
@@ -230,6 +238,14 @@ int easy_set_callback(easy *e, int option, int present)
   }
   easy_leave(e);
   return code;
+}
+
+/* Have `leaves_more` tell of TLS, with a proxy too: OpenSSL's certificates are cached in the multi. Where
+ * libcurl has another TLS it knows no such option, and caches none. */
+void watch_tls(easy *e)
+{
+  curl_easy_setopt(e->curl, CURLOPT_SSL_CTX_DATA, e);
+  curl_easy_setopt(e->curl, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
 }
 
 /* A classic handle collects its body as others do, for a transfer; and then what there was again. */

@@ -268,7 +268,7 @@ int easy_reset_now(easy *e)
   sink_close(e);
   source_close(e);
   e->gathers = 0;
-  e->opens = e->writes = 0;
+  e->opens = e->writes = e->secures = 0;
   verdicts_free(e->verdicts);
   e->verdicts = NULL;
   e->verdicts_open = e->verdicts_check = 0;

@@ -44,7 +44,7 @@ int easy_take_steps(easy *);
 CURLMcode easy_detach(easy *);
 void easy_give_back_steps(easy *);
 void easy_drop_steps(easy *);
-CURLcode easy_replace_cache(easy *, CURLSH *);
+CURLcode easy_change_share(easy *, CURLSH *);
 void steps_forked(void);
 static inline _Bool easy_performs(const easy *e) { return e->performing || e->dropping; }
 
@@ -94,6 +94,7 @@ void notes_free(easy *);
 int notes_copy(const easy *from, easy *to);
 
 /* callbacks.c */
+void watch_tls(easy *);
 CURLcode collect_instead(easy *);
 void collect_no_more(easy *);
 

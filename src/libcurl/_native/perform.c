@@ -118,14 +118,14 @@ static CURLMcode wait_until(double until, CURLM *steps, int *active)
 static int step(easy *e, int milliseconds, CURLcode *result)
 {
   double until = 0;
-  int running, active, queued;
+  int running = 0, active, queued;
   _Bool looked = 0;
   CURLMsg *message;
 
   for(;;) {
     CURLMcode code = connected_perform(e->steps, &running);
 
-    e->crowded |= running > 1;
+    e->leaves_more |= running > 1; /* DNS over HTTPS */
     if(!code && e->stopped) {
       *result = CURLE_ABORTED_BY_CALLBACK;
       return 0;

@@ -118,7 +118,7 @@ int easy_set_share(easy *e, share *s)
     else {
       easy_detach(e);
       if(s || !e->cache) /* or it is in no share but its own */
-        code = easy_replace_cache(e, s ? s->curlsh : NULL);
+        code = easy_change_share(e, s ? s->curlsh : NULL);
       if(!code)
         e->shares = s != NULL;
     }

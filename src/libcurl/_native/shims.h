@@ -127,6 +127,7 @@ typedef struct easy {
   _Bool classic; /* as pycurl's are: it has an agent, and is not used in callbacks of its own */
   _Bool opens; /* a Python opener is set */
   _Bool writes; /* a Python write callback is set */
+  _Bool secures; /* a Python callback for SSL_CTX is set */
   _Bool ended; /* in its multi: the transfer is over, libcurl has said so */
   _Bool verdicts_open; /* and not asked about addresses that are in `verdicts` */
   _Bool verdicts_check; /* what the opener has opened is to be in `verdicts`, or Python is asked */
@@ -145,7 +146,7 @@ typedef struct easy {
   _Bool streams; /* what arrives is taken in pieces: easy_stream comes back with each */
   _Bool touched; /* Python has had control: what it has written to the sink's file goes first */
   _Bool attached; /* in the private multi */
-  _Bool crowded; /* there were others there, of libcurl's own */
+  _Bool leaves_more; /* than a connection, there: certificates, or connections of libcurl's own */
   _Bool performing; /* inside easy_perform */
   _Bool dropping; /* its private multi is going: no closer begins a transfer in another one */
   _Bool closing; /* close() was called in a callback */

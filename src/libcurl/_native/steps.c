@@ -71,7 +71,9 @@ int easy_take_steps(easy *e)
   e->maxconnects_changed = e->maxconnects != 0;
   e->maxconnects_told = 0;
   e->lent_at = e->transfers;
-  e->crowded = 0;
+  e->leaves_more = 0;
+  if(lent)
+    watch_tls(e);
   return 0;
 }
 
@@ -84,14 +86,13 @@ CURLMcode easy_detach(easy *e)
   return curl_multi_remove_handle(e->steps, e->curl);
 }
 
-/* Whether all that is left in a multi that was lent is the connection of the one request that it served. With
- * it, libcurl has made others of its own where there is a second transfer (DNS over HTTPS). */
+/* Whether all that is left in a multi that was lent is the connection of the one request that it served. */
 static _Bool has_one_connection(easy *e)
 {
   long connects = 0;
   const char *scheme = NULL;
 
-  return e->cache && e->attached && e->transfers == e->lent_at && !e->crowded && !e->maxconnects_told &&
+  return e->cache && e->attached && e->transfers == e->lent_at && !e->leaves_more && !e->maxconnects_told &&
          !curl_easy_getinfo(e->curl, CURLINFO_NUM_CONNECTS, &connects) && connects == 1 &&
          !curl_easy_getinfo(e->curl, CURLINFO_SCHEME, &scheme) && scheme &&
          !strncasecmp(scheme, "http", 4); /* others are to say goodbye */
@@ -114,16 +115,19 @@ void easy_give_back_steps(easy *e)
   e->dropping = 0;
 }
 
-/* The handle's own share makes way for another one, or for none. Its multi is its own from now on. */
-CURLcode easy_replace_cache(easy *e, CURLSH *other)
+/* The share that a handle is in, its own perhaps, makes way for another one, or for none. */
+CURLcode easy_change_share(easy *e, CURLSH *other)
 {
+  struct curl_slist *addresses = easy_list(e, CURLOPT_RESOLVE);
   CURLcode code = curl_easy_setopt(e->curl, CURLOPT_SHARE, other);
 
-  if(!code) {
-    curl_share_cleanup(e->cache); /* nothing to do for NULL */
-    e->cache = NULL;
-  }
-  return code;
+  if(code)
+    return code;
+  curl_share_cleanup(e->cache); /* nothing to do for NULL */
+  e->cache = NULL;
+  if(addresses) /* which stay with the names of the other one */
+    curl_easy_setopt(e->curl, CURLOPT_RESOLVE, addresses);
+  return CURLE_OK;
 }
 
 /* The private multi goes, and the connections: closers are called. */
@@ -136,6 +140,6 @@ void easy_drop_steps(easy *e)
   e->steps = NULL;
   curl_multi_cleanup(steps);
   if(e->cache)
-    easy_replace_cache(e, NULL);
+    easy_change_share(e, NULL);
   e->dropping = 0;
 }

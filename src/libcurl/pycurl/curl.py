@@ -158,13 +158,20 @@ class Curl(
 
     def __del__(self) -> None:
         """Close it, at the latest now. Not while it performs."""
+        try:
+            handle = self._handle
+        except AttributeError:
+            return  # a constructor that failed
+        if not handle.curl:
+            return
         if not self._busy:
-            return  # C closes it, with its memory
-        handle = self._handle
-        code = handle.curl and _idle(handle)
-        if not code or code == lib.HANDLE_FORKED:
-            super().__del__()
+            code = _end(handle)
         else:
+            code = _idle(handle)
+            if not code or code == lib.HANDLE_FORKED:
+                super().__del__()
+                return
+        if code:
             report(refused(code, "curl", "__del__"), self)
 
     def duphandle(self) -> Self:
