@@ -161,6 +161,8 @@ class Easy(Closing, Engine):
         depth = lib.easy_depth(self._handle)
         try:
             self._enter()  # until the twin has pointers of its own
+            if self._handle.dropping:  # and not as it was any more
+                raise self._error(lib.CURLE_RECURSIVE_API_CALL)
             handle = ffi.new("easy *")
             if lib.easy_duplicate(self._handle, handle):
                 raise MemoryError("curl_easy_duphandle failed")

@@ -43,6 +43,43 @@ assert not any(handle.closed for handle in kept)
     )
 
 
+@pytest.mark.parametrize("make", ["libcurl.Easy", "pycurl.Curl"])
+def test_a_handle_in_a_cycle_is_open_to_its_finalizer_and_closed_by_its_closer(
+    script: Any, http: Any, make: str
+) -> None:
+    script(
+        WATCH
+        + f"""
+from libcurl.registry import handles
+seen, closed = [], []
+class Handle({make}):
+    def __del__(self):
+        seen.append(self.getinfo(pycurl.RESPONSE_CODE) if {make} is pycurl.Curl else self.info.response_code)
+        super().__del__()
+def closer(fd):
+    closed.append(fd)
+    os.close(fd)
+for _ in range(3):
+    handle = Handle()
+    if {make} is pycurl.Curl:
+        handle.setopt(pycurl.URL, sys.argv[1])
+        handle.setopt(pycurl.CLOSESOCKETFUNCTION, closer)
+        handle.perform_rb()
+    else:
+        handle.set(url=sys.argv[1], closesocketfunction=closer)
+        handle.fetch()
+    holder = [handle]
+    holder.append(holder)
+    del handle, holder
+collect()
+assert seen == [200, 200, 200], seen
+assert len(closed) == 3, closed
+assert not handles, handles
+""",
+        http.url,
+    )
+
+
 def test_a_finalizer_reads_nothing_of_a_url_that_was_freed(script: Any) -> None:
     script(
         WATCH

@@ -13,7 +13,7 @@ import pytest
 from servers.descriptors import described_fds, settle
 from servers.tls import Authority
 
-from libcurl import Code, Easy, Error, LockData, Multi, Share, pycurl
+from libcurl import Code, Easy, Error, LockData, Multi, Pause, Share, pycurl
 from libcurl.pycurl import Curl
 from libcurl.raw import LOADED
 
@@ -292,25 +292,27 @@ def test_a_share_can_be_exchanged_for_another_and_closed(http: Any) -> None:
     shares[-1].close()
 
 
-@pytest.mark.parametrize("end", ["close", "join a multi", "join a share"])
-def test_no_closer_performs_a_handle_whose_connections_are_going(
+@pytest.mark.parametrize("end", ["close", "join a multi", "leave a multi"])
+def test_no_closer_goes_on_with_a_handle_whose_connections_are_going(
     http: Any, no_fd_leak: Any, end: str
 ) -> None:
     refused = []
 
     def close(fd: int) -> None:
         os.close(fd)
-        try:
-            easy.perform()
-        except Error as error:
-            refused.append(error.code)
+        for go_on in (easy.perform, lambda: easy.pause(Pause.RECV), easy.duphandle):
+            try:
+                go_on()
+            except Error as error:
+                refused.append(error.code)
 
-    with no_fd_leak(), Multi() as multi, Share(LockData.COOKIE) as share:
-        easy = Easy(url=http.url, closesocketfunction=close)
-        easy.perform()
-        if end == "join a multi":
+    with no_fd_leak(), Multi() as multi:
+        easy = Easy(url=http.url, closesocketfunction=close, connect_only=end == "leave a multi")
+        if end != "leave a multi":
+            easy.perform()
+        if end != "close":
             multi.add(easy)
-        elif end == "join a share":
-            easy.set(share=share)
+        if end == "leave a multi":
+            assert [error for _, error in multi.run()] == [None]
         easy.close()
-        assert refused == [Code.RECURSIVE_API_CALL]
+        assert refused == 3 * [Code.RECURSIVE_API_CALL]

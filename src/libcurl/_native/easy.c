@@ -190,7 +190,7 @@ int easy_close(easy *e)
   }
   joined = e->joined;
   if(joined) {
-    curl_multi_remove_handle(joined->curlm, e->curl);
+    easy_remove(e, joined->curlm);
     multi_unlink(e);
     multi_leave(joined);
   }
@@ -310,7 +310,7 @@ int easy_pause(easy *e, int bitmask)
   int code = easy_enter_again(e);
 
   if(!code) {
-    code = curl_easy_pause(e->curl, bitmask);
+    code = e->dropping ? CURLE_RECURSIVE_API_CALL : curl_easy_pause(e->curl, bitmask);
     easy_leave(e);
   }
   return code;

@@ -41,6 +41,7 @@ int easy_reset_now(easy *);
 
 /* steps.c */
 int easy_take_steps(easy *);
+CURLMcode easy_remove(easy *, CURLM *);
 CURLMcode easy_detach(easy *);
 void easy_give_back_steps(easy *);
 void easy_drop_steps(easy *);

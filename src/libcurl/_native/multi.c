@@ -94,7 +94,7 @@ int multi_close(multi *m)
   while(m->first) {
     easy *e = m->first;
 
-    curl_multi_remove_handle(curlm, e->curl);
+    easy_remove(e, curlm);
     multi_unlink(e);
   }
   __atomic_store_n(&m->ending, 1, __ATOMIC_SEQ_CST);
@@ -183,7 +183,7 @@ static int add(multi *m, easy *e)
   easy_size_buffers(e, BUFFERS_SMALL);
   code = easy_begin(e) ? CURLM_OUT_OF_MEMORY : curl_multi_add_handle(m->curlm, e->curl);
   if(!code && m->refused) {
-    curl_multi_remove_handle(m->curlm, e->curl);
+    easy_remove(e, m->curlm);
     code = multi_refusal(m, code);
   }
   if(!code)
@@ -241,7 +241,7 @@ int multi_remove(multi *m, easy *e)
 
   if(code)
     return code;
-  code = e->joined == m ? curl_multi_remove_handle(m->curlm, e->curl) : CURLM_BAD_EASY_HANDLE;
+  code = e->joined == m ? easy_remove(e, m->curlm) : CURLM_BAD_EASY_HANDLE;
   ready(e);
   if(m->results_count && (!code || !e->joined))
     forget_results(m, e);
@@ -424,7 +424,7 @@ int multi_results(multi *m, int remove)
     slot[2] = !result && !e->stopped && !e->attention && e->first && e->body.data == e->first
                 ? (int64_t)e->body.size : -1;
     if(remove) {
-      curl_multi_remove_handle(m->curlm, e->curl);
+      easy_remove(e, m->curlm);
       multi_unlink(e);
     }
   }

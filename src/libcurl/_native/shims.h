@@ -148,7 +148,7 @@ typedef struct easy {
   _Bool attached; /* in the private multi */
   _Bool leaves_more; /* than a connection, there: certificates, or connections of libcurl's own */
   _Bool performing; /* inside easy_perform */
-  _Bool dropping; /* its private multi is going: no closer begins a transfer in another one */
+  _Bool dropping; /* it leaves a multi: no closer begins, or goes on with, a transfer */
   _Bool closing; /* close() was called in a callback */
   _Bool stopped; /* a callback raised: no callback of this transfer is entered any more */
 } easy;

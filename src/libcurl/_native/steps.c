@@ -77,13 +77,26 @@ int easy_take_steps(easy *e)
   return 0;
 }
 
+/* curl_multi_remove_handle. A closer that it calls is not to have libcurl set timers for the handle, which
+ * would stay in the multi. */
+CURLMcode easy_remove(easy *e, CURLM *multi)
+{
+  _Bool dropping = e->dropping;
+  CURLMcode code;
+
+  e->dropping = 1;
+  code = curl_multi_remove_handle(multi, e->curl);
+  e->dropping = dropping;
+  return code;
+}
+
 /* Out of the private multi. */
 CURLMcode easy_detach(easy *e)
 {
   if(!e->attached)
     return CURLM_OK;
   e->attached = 0;
-  return curl_multi_remove_handle(e->steps, e->curl);
+  return easy_remove(e, e->steps);
 }
 
 /* Whether all that is left in a multi that was lent is the connection of the one request that it served. */
@@ -105,14 +118,12 @@ void easy_give_back_steps(easy *e)
 
   if(!has_one_connection(e))
     return;
-  e->dropping = 1;
   curl_easy_setopt(e->curl, CURLOPT_VERBOSE, 0L); /* it would tell the debug callback */
   curl_easy_setopt(e->curl, CURLOPT_CONNECT_ONLY, 1L);
   if(!easy_detach(e)) {
     e->steps = NULL;
     give_back(steps);
   }
-  e->dropping = 0;
 }
 
 /* The share that a handle is in, its own perhaps, makes way for another one, or for none. */

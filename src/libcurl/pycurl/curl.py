@@ -100,11 +100,10 @@ class Curl(
         if cls is Curl and (args or kwargs):
             raise TypeError("Curl() takes no arguments")
         handle = _new(_EASY)
-        end = _owned(handle, _backstop)
+        made: Self = _made(cls, handle)
         if _init(handle, True):
             initialize()
             raise error("initializing curl failed")
-        made: Self = _made(cls, handle, end)
         return made
 
     @property
@@ -181,11 +180,12 @@ class Curl(
             code = lib.easy_enter_again(self._handle)  # until the twin has pointers of its own
             if code:
                 self._refuse(code, "duphandle")
+            if self._handle.dropping:  # and not as it was any more
+                self._refuse(lib.HANDLE_CLOSED, "duphandle")
             handle = _new(_EASY)
-            end = _owned(handle, _backstop)
+            twin: Self = _made(type(self), handle)
             if lib.easy_duplicate(self._handle, handle):
                 raise MemoryError("curl_easy_duphandle failed")
-            twin: Self = _made(type(self), handle, end)
             self._copy_to(twin)
         finally:
             _leave_to(self._handle, depth)
@@ -287,11 +287,14 @@ class Curl(
         return self._share  # pyright: ignore[reportReturnType]
 
 
-def _made(kind: type, handle: Any, end: Any) -> Any:
-    """An instance around a handle, with what closes that when its memory goes, if nothing has before."""
+def _made(kind: type, handle: Any) -> Any:
+    """An instance around memory of C's, with what closes that in the end, if nothing has before.
+
+    Of what dies in a cycle, the collector finalizes the older first: its __del__ finds it open.
+    """
     curl: Curl = _make(kind)
     _hold(curl, handle)
-    _hold_end(curl, end)
+    _hold_end(curl, _owned(handle, _backstop))
     _hold_cache(curl, None)
     return curl
 
