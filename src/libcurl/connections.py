@@ -78,17 +78,21 @@ class Closer:
         return [cache for found in self.caches if (cache := found()) is not None]
 
     def release(self) -> None:
-        """One holder less. Dropped at once, unless a descriptor is booked under it."""
+        """One holder less."""
+        self.holders -= 1
+        self.drop_unused()
+
+    def drop_unused(self) -> None:
+        """Without holders it goes, unless a descriptor is booked under it; and so do its predecessors."""
         closer: Closer | None = self
-        while closer is not None:
-            closer.holders -= 1
-            if closer.holders:
-                return
+        while closer is not None and not closer.holders:
             if lib.sockets_booked(closer.id):
                 for cache in closer.held_by():
                     cache.released = True
                 return
             closer = closer._drop()
+            if closer is not None:
+                closer.holders -= 1
 
     def _drop(self) -> Closer | None:
         """Nobody can call it any more. Returns the predecessor, whose holder it was."""
@@ -121,9 +125,7 @@ class ConnectionCache:
         if self.released:
             self.released = False
             for closer in list(self.closers.values()):
-                if not closer.holders:
-                    closer.holders = 1
-                    closer.release()
+                closer.drop_unused()
 
     def pin(self) -> None:
         """Before libcurl destroys the cache: closers are to be found whatever becomes of weak references."""
@@ -145,11 +147,8 @@ class ConnectionCache:
                 closers[closer.id] = ref(closer)
                 continue
             lib.sockets_forget(closer.id)
-            if closer.holders:
-                closers[closer.id] = ref(closer)
-            else:
-                closer.holders = 1
-                closer.release()
+            closers[closer.id] = ref(closer)
+            closer.drop_unused()
 
 
 def _failed(

@@ -297,6 +297,20 @@ STORIES = {
         inner.close()
         assert names() == "one"
     """,
+    "in use while it is called, for all that other threads drop": """
+        from libcurl._native import lib
+        from libcurl.connections import closers
+        uses = []
+
+        def close(fd):
+            uses.extend(lib.sockets_booked(closer) for closer in closers)
+            os.close(fd)
+
+        with libcurl.Easy(url=url, closesocketfunction=close) as other:
+            easy.close()
+            other.perform()
+        assert uses == [1], uses
+    """,
     "closed inside its own closer": """
         easy.close()
         del closed[:]

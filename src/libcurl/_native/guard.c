@@ -24,6 +24,7 @@ static void forked(void)
 {
   generation++;
   steps_forked();
+  sockets_forked();
   common_unlock();
 }
 

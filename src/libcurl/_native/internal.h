@@ -115,6 +115,7 @@ void source_close(easy *);
 /* sockets.c */
 curl_socket_t on_open_socket(void *e, curlsocktype, struct curl_sockaddr *);
 int socket_adopt(int fd);
+void sockets_forked(void);
 int on_socket_options(void *e, curl_socket_t, curlsocktype);
 
 /* verdicts.c */

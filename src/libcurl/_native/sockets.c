@@ -61,15 +61,54 @@ static void unbook_socket(curl_socket_t fd)
   common_unlock();
 }
 
-/* How many descriptors are open under this closer. */
+/* The closers that are being called, under the same lock: not on the stacks of their threads, which the
+ * interpreter's exit may end in the middle of a call. */
+static uintptr_t *called;
+static int called_count, called_room;
+
+/* The booking goes next, but the closer is not to be dropped yet: Python waits for the GIL perhaps. */
+static void begin_call(uintptr_t closer)
+{
+  common_lock();
+  if(called_count == called_room) {
+    uintptr_t *larger = realloc(called, ((size_t)called_room + 16) * sizeof(*called));
+
+    if(larger) {
+      called = larger;
+      called_room += 16;
+    }
+  }
+  if(called_count < called_room)
+    called[called_count++] = closer;
+  common_unlock();
+}
+
+static void end_call(uintptr_t closer)
+{
+  int i;
+
+  common_lock();
+  for(i = 0; i < called_count && called[i] != closer; i++)
+    ;
+  if(i < called_count) /* or it was begun before a fork */
+    called[i] = called[--called_count];
+  common_unlock();
+}
+
+/* In the child, with the lock held: the other threads are gone. */
+void sockets_forked(void) { called_count = 0; }
+
+/* How many descriptors are open under this closer, or about to be closed by it. */
 size_t sockets_booked(uintptr_t closer)
 {
   size_t count = 0;
-  int fd;
+  int fd, i;
 
   common_lock();
   for(fd = 0; fd < booked_room; fd++)
     count += booked[fd] == closer;
+  for(i = 0; i < called_count; i++)
+    count += called[i] == closer;
   common_unlock();
   return count;
 }
@@ -234,11 +273,14 @@ int on_socket_options(void *p, curl_socket_t fd, curlsocktype purpose)
  * soon as Python's closer has closed it. A closer that is gone leaves what libcurl would do. */
 static int on_close_socket(void *closer, curl_socket_t fd)
 {
+  uintptr_t id = (uintptr_t)closer;
   int answer;
 
+  begin_call(id);
   unbook_socket(fd);
   connected_forget(fd);
-  answer = python_closesocket((uintptr_t)closer, fd);
+  answer = python_closesocket(id, fd);
+  end_call(id);
   return answer < 0 ? close(fd) : answer;
 }
 
