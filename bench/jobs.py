@@ -85,6 +85,8 @@ class Job:
     counts: tuple[int, int] | None = None
     #: How often they are run: the instructions of some jobs depend on what arrives together.
     runs: int = 1
+    #: How many times the usual rounds: the times of some scatter by more than is left to their limits.
+    rounds: int = 1
     h2: bool = False
 
     @property
@@ -142,6 +144,7 @@ JOBS = (
         1500,
         (absolute("wall, of job f's", "of plain", 1.03),),
         counts=(100, 600),
+        rounds=5,
     ),
     Job(
         "g",
@@ -214,6 +217,7 @@ JOBS = (
             ),
         ),
         counts=(100, 600),
+        rounds=5,
     ),
     Job(
         "n",

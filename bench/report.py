@@ -134,13 +134,16 @@ def document(results: Results) -> str:
     ]
     text += verdicts(results, shown)
     text += ["![What it costs, as a multiple of C's cost](plots/limits.svg)", ""]
+    scattering = ", ".join(
+        f"{2 * job.rounds} times for {job.name}" for job in JOBS if job.rounds > 1
+    )
     text += ["## How it is measured", ""]
     text += [
         "- `make bench` does all of it: nginx on loopback, each client and each job in a process of its",
         "  own, all of them with the same options and the same short User-Agent.",
         f"- Times are medians over {results['rounds']} interleaved rounds, twice as many where time is held",
-        "  to a limit: what disturbs one client disturbs all. Ratios are medians of the ratios within a",
-        "  round.",
+        f"  to a limit, and {scattering}, which scatter by more than is left to theirs:",
+        "  what disturbs one client disturbs all. Ratios are medians of the ratios within a round.",
         "- Instructions are those in user space, counted by callgrind, per request: the difference of two",
         "  runs that differ in the number of requests. They say most where the CPU decides, time does where",
         "  bytes do.",

@@ -94,7 +94,7 @@ class Bench:
         plain = ["plain"] if job.name == "f-policy" and "native" in clients else []
         paired = any("CPU time" in limit.what for limit in job.limits)
         timed = paired or any("wall" in limit.what for limit in job.limits)
-        samples = interleaved(clients + plain, self.rounds * (1 + timed), once)
+        samples = interleaved(clients + plain, self.rounds * (1 + timed) * job.rounds, once)
         row: Row = {}
         for client in samples.keys() - plain:
             keys = ["wall", "cpu", "user", "peak", "added"] + ["kept"] * (job.name == "k")
