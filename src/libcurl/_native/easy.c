@@ -31,7 +31,7 @@ static void easy_prepare(easy *e, CURL *curl, _Bool classic)
 {
   guard_init(&e->inside);
   e->curl = curl;
-  e->classic = e->insured = classic;
+  e->classic = classic;
   e->id = new_id();
 }
 

@@ -50,7 +50,6 @@ _end = lib.easy_close
 _idle = lib.easy_idle
 # Slots of the engine's, set without the detour of a class that has a __delattr__.
 _hold = Settings.__dict__["_handle"].__set__
-_hold_end = Settings.__dict__["_end"].__set__
 _hold_cache = Engine.__dict__["_cache"].__set__
 
 # Callbacks whose exceptions perform() raises as they are; others are shown, and cause an `error`.
@@ -79,7 +78,7 @@ class Curl(
 
     # Until it is set, an attribute is the class's: a handle that is made and closed sets hardly any.
     # (What holds closers is not among them: it has to go before the handle does.)
-    _body = _exception = _kept = _lent = _memo = _share = _sockets = None
+    _body = _end = _exception = _kept = _lent = _memo = _share = _sockets = None
     _callbacks: tuple[Option, ...] = ()
     #: What a callback has raised that was only shown.
     _cause: BaseException | None = None
@@ -120,6 +119,16 @@ class Curl(
     def _id(self) -> int:  # type: ignore[override]
         number: int = self._handle.id
         return number
+
+    def _insure(self) -> None:
+        # Younger than the instance: of what dies in a cycle, the collector finalizes the older first, and
+        # its __del__ is to find it open.
+        handle = self._handle
+        end = _owned(handle, _backstop)
+        if attributes_of(self).setdefault("_end", end) is end:
+            handle.insured = True
+        else:  # somebody was here first: a signal handler, another thread
+            _owned(end, None)
 
     def _register(self) -> None:
         if not self._busy:
@@ -288,14 +297,12 @@ class Curl(
 
 
 def _made(kind: type, handle: Any) -> Any:
-    """An instance around memory of C's, with what closes that in the end, if nothing has before.
-
-    Of what dies in a cycle, the collector finalizes the older first: its __del__ finds it open.
-    """
+    """An instance around memory of C's."""
     curl: Curl = _make(kind)
     _hold(curl, handle)
-    _hold_end(curl, _owned(handle, _backstop))
     _hold_cache(curl, None)
+    if kind is not Curl:  # whose finalizer may be another one
+        curl._insure()
     return curl
 
 
