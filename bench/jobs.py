@@ -144,7 +144,6 @@ JOBS = (
         1500,
         (absolute("wall, of job f's", "of plain", 1.03),),
         counts=(100, 600),
-        rounds=5,
     ),
     Job(
         "g",

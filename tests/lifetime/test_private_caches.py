@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import socket
-import threading
 from typing import Any
 
 import pytest
 from servers.descriptors import described_fds, settle
+from servers.smtp import smtp
 from servers.tls import Authority
 
 from libcurl import Code, Easy, Error, LockData, Multi, Pause, Share, pycurl
@@ -91,21 +90,8 @@ def test_no_connection_stays_in_the_multi_that_a_handle_has_left(
 
 
 def test_a_server_that_expects_a_goodbye_hears_it() -> None:
-    heard: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            with listener.accept()[0] as connection, connection.makefile("rb") as commands:
-                connection.sendall(b"220 mail\r\n")
-                for command in commands:
-                    heard.append(command)
-                    connection.sendall(b"250 yes\r\n")
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        with Easy(url=f"smtp://127.0.0.1:{listener.getsockname()[1]}/") as easy:
-            easy.perform()
-        thread.join()
+    with smtp() as (url, heard), Easy(url=url) as easy:
+        easy.perform()
     assert heard[-1] == b"QUIT\r\n"
 
 

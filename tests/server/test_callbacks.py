@@ -6,12 +6,12 @@ import io
 import mmap
 import os
 import pathlib
-import socket
 import threading
 from typing import Any
 
 import pytest
 from servers import payload
+from servers.smtp import smtp
 
 import libcurl
 from libcurl import Easy, constants, raw
@@ -670,21 +670,7 @@ def test_options_can_be_set_and_infos_read_in_a_callback(http: Any) -> None:
 
 def test_a_list_replaced_in_a_transfer_lives_to_its_end() -> None:
     """SMTP walks through MAIL_RCPT while the server answers: what libcurl points to must stay."""
-    received: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            with listener.accept()[0] as sock, sock.makefile("rb") as lines:
-                sock.sendall(b"220 hello\r\n")
-                for line in lines:
-                    received.append(line)
-                    data = line.startswith(b"DATA")
-                    sock.sendall(b"354 go on\r\n" if data else b"250 fine\r\n")
-                    if line == b".\r\n":
-                        break
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
+    with smtp() as (url, received):
         wanted = [f"<reader-{n}@{'x' * 50}.test>" for n in range(20)]
 
         def replace(kind: int, data: bytes) -> None:
@@ -692,7 +678,7 @@ def test_a_list_replaced_in_a_transfer_lives_to_its_end() -> None:
                 easy.set(mail_rcpt=["<somebody.else@test>"])
 
         with Easy(
-            url=f"smtp://127.0.0.1:{listener.getsockname()[1]}/",
+            url=url,
             mail_from="<writer@test>",
             mail_rcpt=wanted,
             upload=True,
@@ -702,7 +688,6 @@ def test_a_list_replaced_in_a_transfer_lives_to_its_end() -> None:
             timeout=5,
         ) as easy:
             easy.perform()
-        thread.join(5)
     rcpt = [line for line in received if line.startswith(b"RCPT")]
     assert rcpt == [f"RCPT TO:{reader}\r\n".encode() for reader in wanted]
 
