@@ -362,13 +362,15 @@ def test_an_exception_in_a_callback_of_the_multis_own_is_everybodys(
 
     async def main(multi: AsyncMulti) -> None:
         multi.multi.set(pushfunction=fails)
-        page = Easy(url=nginx.h2c_url + "/push")
+        told: list[bytes] = []
+        page = Easy(url=nginx.h2c_url + "/push", verbose=True)
         page.set(http_version=libcurl.HTTPVersion.V2_PRIOR_KNOWLEDGE)
+        page.set(debugfunction=lambda kind, data: told.append(bytes(data)))
         other = Easy(url=http.url + "/slow?seconds=20")
         results = await asyncio.gather(
             multi.perform(other), multi.perform(page), return_exceptions=True
         )
-        assert type(results[0]) is Mine
+        assert type(results[0]) is Mine, (results, told)
         assert results[1] is page or type(results[1]) is Mine  # it may have ended just then
         assert len(multi) == len(multi.multi) == 0
         multi.multi.set(pushfunction=None)
