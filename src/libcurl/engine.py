@@ -17,6 +17,7 @@ import sys
 from _weakref import ref
 
 from libcurl._native import ffi, lib
+from libcurl.memory import end_of
 from libcurl.registry import (
     REFUSALS,
     failed,
@@ -71,8 +72,6 @@ class Engine(Settings):
         "_view",
     )
 
-    #: Whether C treats it as one of pycurl's.
-    _classic = False
     #: What a socket is for, as the face shows it.
     _purposes = Purposes()
     #: What makes the exception for an info that libcurl lacks, where the face has one of its own.
@@ -93,7 +92,7 @@ class Engine(Settings):
         if handle is None:
             initialize()
             handle = ffi.new("easy *")
-            if lib.easy_init(handle, self._classic):
+            if lib.easy_init(handle):
                 raise MemoryError("curl_easy_init failed")
         self._handle = handle
         self._body = self._cache = self._end = self._exception = self._kept = None
@@ -111,19 +110,14 @@ class Engine(Settings):
         """
         handle = self._handle
         depth = lib.easy_depth(handle)
-        end = None
         try:
             self._enter()
             self._id = handle.id
-            end = ffi.gc(handle, lib.easy_backstop)
-            self._end = self._end or end
-        finally:  # of which no interrupt comes between the first two
-            insures = end is not None and self._end is end
-            if insures:
-                handle.insured = True
+            end = end_of(handle)
+            self._end = self._end or end  # a signal handler may have been here first
+        finally:
+            handle.insured = self._end is not None
             lib.easy_leave_to(handle, depth)
-            if end is not None and not insures:  # a signal handler was here first, or now
-                ffi.gc(end, None)
 
     def _register(self) -> None:
         """From now on libcurl may call back: be found, and be closed before the interpreter goes."""

@@ -18,6 +18,7 @@ from libcurl._native import ffi, lib
 from libcurl.connections import ConnectionCache
 from libcurl.engine import Engine, initialize
 from libcurl.errors import MultiError
+from libcurl.memory import new_multi
 from libcurl.registry import (
     REFUSALS,
     handles,
@@ -61,7 +62,6 @@ class MultiEngine:
     __slots__ = (
         "__weakref__",
         "_assigned",
-        "_backstop",
         "_cache",
         "_callbacks",
         "_done",
@@ -78,7 +78,6 @@ class MultiEngine:
     _kind = "Multi handle"
 
     _handle: Any
-    _backstop: Any
     _assigned: dict[int, Any]
     _cache: ConnectionCache
     _callbacks: dict[int, Callable[..., Any]]
@@ -93,11 +92,7 @@ class MultiEngine:
     def _begin(self) -> None:
         """Make the handle (curl_multi_init)."""
         initialize()
-        handle = ffi.new("multi *")
-        if lib.multi_init(handle):
-            raise MemoryError("curl_multi_init failed")
-        self._handle = handle
-        self._backstop = ffi.gc(handle, lib.multi_end)
+        self._handle = new_multi()
         self._assigned = {}
         self._cache = ConnectionCache()
         self._callbacks = {}

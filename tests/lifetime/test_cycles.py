@@ -43,10 +43,12 @@ assert not any(handle.closed for handle in kept)
     )
 
 
+@pytest.mark.parametrize("before", ["", "gc.collect(0)"])
 @pytest.mark.parametrize("make", ["libcurl.Easy", "pycurl.Curl"])
 def test_a_handle_in_a_cycle_is_open_to_its_finalizer_and_closed_by_its_closer(
-    script: Any, http: Any, make: str
+    script: Any, http: Any, make: str, before: str
 ) -> None:
+    """Also where it has outlived a collection before its use, and what was made then has not."""
     script(
         WATCH
         + f"""
@@ -59,8 +61,9 @@ class Handle({make}):
 def closer(fd):
     closed.append(fd)
     os.close(fd)
-for _ in range(3):
-    handle = Handle()
+for kind in 3 * [Handle, {make}]:
+    handle = kind()
+    {before}
     if {make} is pycurl.Curl:
         handle.setopt(pycurl.URL, sys.argv[1])
         handle.setopt(pycurl.CLOSESOCKETFUNCTION, closer)
@@ -73,7 +76,7 @@ for _ in range(3):
     del handle, holder
 collect()
 assert seen == [200, 200, 200], seen
-assert len(closed) == 3, closed
+assert len(closed) == 6, closed
 assert not handles, handles
 """,
         http.url,

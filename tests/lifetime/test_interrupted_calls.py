@@ -267,6 +267,29 @@ def test_a_fetch_that_was_interrupted_leaves_the_handle_to_any_thread(face: str,
             assert fetch() == b"hello"
 
 
+@pytest.mark.parametrize("after_calls", [False, pytest.param(True, marks=after_calls_only)])
+@pytest.mark.parametrize("face", ["native", "drop-in"])
+def test_what_a_traceback_keeps_of_an_interrupted_transfer_does_not_close_the_handle(
+    face: str, after_calls: bool, http: Any
+) -> None:
+    made: dict[str, Any] = {}
+
+    def prepare(_: int) -> Callable[[], object]:
+        if face == "native":
+            made["fetch"] = Easy(url=http.url).fetch
+        else:
+            curl = pycurl.Curl()
+            curl.setopt(pycurl.URL, http.url)
+            made["fetch"] = curl.perform_rb
+        fetch: Callable[[], object] = made["fetch"]
+        return fetch
+
+    for _ in every_line(prepare, after_calls=after_calls):
+        assert made["fetch"]() == b"hello"
+        gc.collect()  # frames, which the tracing has kept
+        assert made["fetch"]() == b"hello"
+
+
 @after_calls_only
 @pytest.mark.parametrize("after_calls", [False, True])
 def test_a_mime_whose_setting_was_interrupted_goes_quietly(

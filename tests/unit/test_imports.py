@@ -19,7 +19,7 @@ SOURCE = pathlib.Path(libcurl.__file__).parent
 # A module imports from its own line and those above it.
 LAYERS = (
     "_native symbols",
-    "raw constants hsts",
+    "raw constants hsts memory",
     "errors",
     "options address registry",
     "connections settings callbacks",

@@ -96,15 +96,7 @@ int easy_bear(easy *e)
 
 /* Make a handle, in memory that is Python's and zero: it has to be there for as long as anything in
  * Python can reach it, finalizers of a cycle that is collected included. Answers 1 when out of memory. */
-int easy_init(easy *e, _Bool classic)
-{
-  if(library_init())
-    return 1;
-  if(!classic)
-    return adopt_or_free(e, curl_easy_init(), 0);
-  easy_prepare(e, UNBORN, 1);
-  return 0;
-}
+int easy_init(easy *e) { return library_init() || adopt_or_free(e, curl_easy_init(), 0); }
 
 /* A duplicate with libcurl's copies of the options, lists of its own, and none of the pointers that
  * belong to the original: its callbacks, objects and closer are set again from Python, and so are
@@ -206,6 +198,9 @@ int easy_close(easy *e)
   return 0;
 }
 
+/* The same where there is nothing else to close. */
+int easy_close_alone(easy *e) { return e->registered ? HANDLE_REGISTERED : easy_close(e); }
+
 /* The backstop for a handle that was never closed: nothing of Python is left to call. */
 void easy_end(easy *e)
 {
@@ -221,10 +216,29 @@ void easy_end(easy *e)
   e->first = NULL;
 }
 
-/* The same, unless Python was interrupted before it could note that this is to be done. */
+/* A classic handle, in memory that ends it when it goes. NULL: no libcurl, or no memory. */
+easy *easy_classic(size_t size)
+{
+  easy *e = library_init() ? NULL : calloc(1, size);
+
+  if(e)
+    easy_prepare(e, UNBORN, 1);
+  return e;
+}
+
+void easy_free(easy *e)
+{
+  easy_end(e);
+  free(e);
+}
+
+/* The same for a handle in other memory. Python may be interrupted before it has noted what comes here in
+ * the end, and try again: what was lost, perhaps kept for long by a traceback, ends nothing then. */
+void easy_insure(easy *e) { e->insurances++; }
+
 void easy_backstop(easy *e)
 {
-  if(e->insured)
+  if(--e->insurances == 0 && e->insured)
     easy_end(e);
 }
 

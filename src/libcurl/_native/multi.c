@@ -5,13 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In memory that is Python's, as easy_init. Answers 1 when out of memory. */
-int multi_init(multi *m)
+/* In memory that is Python's, and ends it when it goes: it has to be there for as long as anything in Python
+ * can reach it, finalizers of a cycle that is collected included. NULL when out of memory. */
+multi *multi_new(size_t size)
 {
-  guard_init(&m->inside);
-  m->curlm = curl_multi_init();
-  m->id = new_id();
-  return !m->curlm;
+  multi *m = calloc(1, size);
+
+  if(m) {
+    guard_init(&m->inside);
+    m->curlm = curl_multi_init();
+    m->id = new_id();
+    if(!m->curlm) {
+      free(m);
+      m = NULL;
+    }
+  }
+  return m;
 }
 
 int multi_enter(multi *m)
@@ -113,7 +122,7 @@ int multi_close(multi *m)
 
 /* The backstop: nothing of Python is left to call. Another thread can be inside on behalf of an easy,
  * for a moment; one that was kept from leaving (easy_end) is not waited for. */
-void multi_end(multi *m)
+void multi_free(multi *m)
 {
   double until = milliseconds_now() + 1000;
 
@@ -124,6 +133,7 @@ void multi_end(multi *m)
   m->inside.shown = 0;
   m->failed = 1;
   multi_close(m);
+  free(m);
 }
 
 /* Something was gathered: it is delivered before control goes back to Python. */

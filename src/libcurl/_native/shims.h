@@ -9,7 +9,8 @@ enum refusal {
   HANDLE_FORKED = -3,   /* it was made in another process, before a fork */
   HANDLE_DEFERRED = -4, /* it is in a callback of its own: it will be closed when that ends */
   HANDLE_RUNNING = -5,  /* perform: not finished; continue it */
-  HANDLE_PERFORMING = -6 /* a classic handle, which is not used in callbacks of its own */
+  HANDLE_PERFORMING = -6, /* a classic handle, which is not used in callbacks of its own */
+  HANDLE_REGISTERED = -7 /* Python has registered it: there is more to close than the handle itself */
 };
 
 /* Who is inside a handle. A handle is used by one thread at a time; the same thread may enter again
@@ -120,6 +121,7 @@ typedef struct easy {
   unsigned lent_at;  /* `transfers` when it got its private multi */
   unsigned waits;    /* in a multi: its `drives` when it was added, until which nothing happens */
   unsigned char stage; /* of a plan: what is set, and what is put off (plan.c) */
+  unsigned char insurances; /* how many times easy_backstop is to come */
   unsigned char buffers; /* how large libcurl's are (perform.c) */
   _Bool maxconnects_changed; /* and the private multi has not heard of it */
   _Bool shares; /* it is in a share of the user's */
@@ -133,7 +135,8 @@ typedef struct easy {
   _Bool verdicts_check; /* what the opener has opened is to be in `verdicts`, or Python is asked */
   _Bool fresh;   /* a socket was opened since the last request */
   _Bool refusing; /* the opener has refused an address since the last request */
-  _Bool insured;   /* easy_backstop is to close it */
+  _Bool insured;   /* the last easy_backstop is to end it */
+  _Bool registered; /* of a classic handle: Python finds it by its id */
   _Bool attention; /* Python has something to do after every transfer */
   _Bool lent;    /* body is memory of a bytes object */
   _Bool gathers; /* the write callback is a BytesIO's, which is given what was gathered */
@@ -176,10 +179,14 @@ int easy_inside(const easy *);
 
 /* easy.c */
 void easy_classic_agent(const char *);
-int easy_init(easy *, _Bool classic);
+easy *easy_classic(size_t size);
+void easy_free(easy *);
+int easy_init(easy *);
 int easy_duplicate(easy *, easy *twin);
 int easy_adopt(easy *, CURL *, _Bool classic);
 int easy_close(easy *);
+int easy_close_alone(easy *);
+void easy_insure(easy *);
 void easy_backstop(easy *);
 void easy_renounce(easy *);
 int easy_amid(easy *);
@@ -247,9 +254,9 @@ int easy_set_callback(easy *, int option, int present);
 int list_append(struct curl_slist **, const char *);
 
 /* multi.c */
-int multi_init(multi *);
+multi *multi_new(size_t size);
 int multi_close(multi *);
-void multi_end(multi *);
+void multi_free(multi *);
 int multi_enter(multi *);
 void multi_leave(multi *);
 int multi_forked(const multi *);

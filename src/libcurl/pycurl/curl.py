@@ -6,6 +6,7 @@ from _weakref import ref
 
 from libcurl._native import ffi, lib
 from libcurl.engine import Engine, initialize
+from libcurl.memory import maker
 from libcurl.pycurl.common import (
     CurlAttributes,
     attributes_of,
@@ -37,16 +38,13 @@ if TYPE_CHECKING:
 
 lib.easy_classic_agent(VERSION.encode())
 
-_backstop = lib.easy_backstop
 _depth = lib.easy_depth
 _leave_to = lib.easy_leave_to
 _reset = lib.easy_reset
-_new = ffi.new
-_owned = ffi.gc
-_EASY = ffi.typeof("easy *")
+_new = maker("easy", lib.easy_classic, lib.easy_free)
 _make = object.__new__
-_init = lib.easy_init
-_end = lib.easy_close
+_end = lib.easy_close_alone
+_REGISTERED = lib.HANDLE_REGISTERED
 _idle = lib.easy_idle
 # Slots of the engine's, set without the detour of a class that has a __delattr__.
 _hold = Settings.__dict__["_handle"].__set__
@@ -56,7 +54,7 @@ _hold_cache = Engine.__dict__["_cache"].__set__
 _RAISED = ("sockopt", "sshkey", "sshhostkey", "prereq", "fnmatch", "closesocket")
 
 #: Attributes that are not the user's.
-_OWN = {*Engine.__slots__, *Settings.__slots__, "_busy", "_cause", "_joined", "_message", "_values"}
+_OWN = {*Engine.__slots__, *Settings.__slots__, "_cause", "_joined", "_message", "_values"}
 
 
 class Curl(
@@ -73,19 +71,18 @@ class Curl(
     __module__ = "pycurl"
     __dict__ = dict_of_subclasses(_OWN)
 
-    _classic = True
     _kind = "Curl"
 
     # Until it is set, an attribute is the class's: a handle that is made and closed sets hardly any.
     # (What holds closers is not among them: it has to go before the handle does.)
-    _body = _end = _exception = _kept = _lent = _memo = _share = _sockets = None
+    _body = _exception = _kept = _lent = _memo = _share = _sockets = None
     _callbacks: tuple[Option, ...] = ()
+    #: Its memory ends it, from the beginning.
+    _end = True
     #: What a callback has raised that was only shown.
     _cause: BaseException | None = None
     #: What errstr() tells when the error buffer has been read, and of which transfer.
     _message = "", 0
-    #: Whether it is registered: there is more to close than the handle itself.
-    _busy = False
     _values: dict[Option, Any] | None = None
     #: A weak reference to its multi.
     _joined: Any = None
@@ -98,11 +95,11 @@ class Curl(
         """Make a handle; a subclass takes arguments of its own."""
         if cls is Curl and (args or kwargs):
             raise TypeError("Curl() takes no arguments")
-        handle = _new(_EASY)
-        made: Self = _made(cls, handle)
-        if _init(handle, True):
+        try:
+            made: Self = _made(cls, _new())
+        except MemoryError:
             initialize()
-            raise error("initializing curl failed")
+            raise error("initializing curl failed") from None
         return made
 
     @property
@@ -120,20 +117,11 @@ class Curl(
         number: int = self._handle.id
         return number
 
-    def _insure(self) -> None:
-        # Younger than the instance: of what dies in a cycle, the collector finalizes the older first, and
-        # its __del__ is to find it open.
-        handle = self._handle
-        end = _owned(handle, _backstop)
-        if attributes_of(self).setdefault("_end", end) is end:
-            handle.insured = True
-        else:  # somebody was here first: a signal handler, another thread
-            _owned(end, None)
-
     def _register(self) -> None:
-        if not self._busy:
-            self._busy = True
+        handle = self._handle
+        if not handle.registered:
             super()._register()
+            handle.registered = True
 
     def _set_share(self, option: Option, share: Any) -> None:
         if self._handle.joined:
@@ -151,12 +139,11 @@ class Curl(
     def close(self) -> None:
         """Close the handle and its connections. Idempotent."""
         handle = self._handle
-        if not self._busy:
-            code = _end(handle)
-            if code:
-                raise refused(code, "curl", "close")
+        code = _end(handle)
+        if not code:
             return
-        code = handle.curl and _idle(handle)
+        if code == _REGISTERED:
+            code = handle.curl and _idle(handle)
         if code and code != lib.HANDLE_FORKED:
             raise refused(code, "curl", "close")
         for exception in self._close():
@@ -172,9 +159,8 @@ class Curl(
             return  # a constructor that failed
         if not handle.curl:
             return
-        if not self._busy:
-            code = _end(handle)
-        else:
+        code = _end(handle)
+        if code == _REGISTERED:
             code = _idle(handle)
             if not code or code == lib.HANDLE_FORKED:
                 super().__del__()
@@ -191,9 +177,8 @@ class Curl(
                 self._refuse(code, "duphandle")
             if self._handle.dropping:  # and not as it was any more
                 self._refuse(lib.HANDLE_CLOSED, "duphandle")
-            handle = _new(_EASY)
-            twin: Self = _made(type(self), handle)
-            if lib.easy_duplicate(self._handle, handle):
+            twin: Self = _made(type(self), _new())
+            if lib.easy_duplicate(self._handle, twin._handle):
                 raise MemoryError("curl_easy_duphandle failed")
             self._copy_to(twin)
         finally:
@@ -204,7 +189,7 @@ class Curl(
 
     def reset(self) -> None:
         """All options back to the defaults. Connections, cookies and the share stay."""
-        if self._busy or _reset(self._handle):
+        if self._handle.registered or _reset(self._handle):
             self._check("reset")
             self._reset()
 
@@ -301,8 +286,6 @@ def _made(kind: type, handle: Any) -> Any:
     curl: Curl = _make(kind)
     _hold(curl, handle)
     _hold_cache(curl, None)
-    if kind is not Curl:  # whose finalizer may be another one
-        curl._insure()
     return curl
 
 

@@ -271,7 +271,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
             found = _take_in(self._handle, curl._handle)
         if found < _REFUSED:
             self._not_added(curl, found - _NO_NUMBER)
-        if not curl._busy:
+        if not curl._handle.registered:
             curl._register()
         if curl._cache is not None:
             self._moved_in(curl)

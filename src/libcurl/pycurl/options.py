@@ -93,7 +93,6 @@ class OptionMethods(Engine):
         "curlu": set_curlu,
     }
 
-    _busy: bool
     #: What is set, where C can do no more than note that it is.
     _values: dict[Option, Any] | None
 
@@ -241,7 +240,7 @@ class OptionMethods(Engine):
             callbacks = self._callbacks
             if option not in callbacks:
                 self._callbacks = (*callbacks, option)
-                if not self._busy:
+                if not handle.registered:
                     self._register()
             return not _call_back(handle, option.id, gathers)
         finally:

@@ -27,21 +27,17 @@ class TransferMethods:
     _after: Any
     _cache: Any
     _check: Any
-    _end: Any
     _enter: Any
     _exception: Any
     _give_up: Any
     _handle: Any
     _in_slices: Any
-    _insure: Any
     _message: tuple[str, int]
     _refuse: Any
     _take_body: Any
 
     def perform(self) -> None:
         """Do the transfer and wait for its end."""
-        if self._end is None:
-            self._insure()
         self._ended(self._in_slices())
 
     def _ended(self, code: int) -> None:
@@ -55,8 +51,6 @@ class TransferMethods:
     def perform_rb(self) -> bytes:
         """Do the transfer; what it received. A write callback that is set has a rest meanwhile."""
         handle = self._handle
-        if self._end is None:
-            self._insure()
         try:
             size = _fetch(handle)
             if size >= 0:

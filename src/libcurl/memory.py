@@ -1,0 +1,35 @@
+"""What ends a handle of C's, at the latest, when nothing in Python can reach it any more.
+
+It stands behind a pointer to a struct, as ffi.new_allocator makes it, where the collector does not look. What
+ffi.gc makes it would find, and of what dies in a cycle finalize it in no known order: before the `__del__`
+of the object that it belongs to, which is to find the handle open, and calls its closers.
+"""
+
+from __future__ import annotations
+
+from libcurl._native import ffi, lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def maker(struct: str, new: Callable[[int], Any], free: Callable[[Any], None]) -> Callable[[], Any]:
+    """What makes handles that are freed when they go; MemoryError where `new` makes none."""
+    allocate = ffi.new_allocator(new, free, should_clear_after_alloc=False)
+    pointer = ffi.typeof(f"{struct} *")
+    return lambda: allocate(pointer)
+
+
+def end_of(handle: Any) -> Any:
+    """What keeps this handle's memory, and ends the handle if it is insured (`easy_backstop`)."""
+
+    def same(_: int) -> Any:
+        lib.easy_insure(handle)
+        return handle
+
+    return maker("easy", same, lib.easy_backstop)()
+
+
+new_multi = maker("multi", lib.multi_new, lib.multi_free)
