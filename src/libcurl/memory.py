@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def maker(struct: str, new: Callable[[int], Any], free: Callable[[Any], None]) -> Callable[[], Any]:
-    """What makes handles that are freed when they go; MemoryError where `new` makes none."""
-    allocate = ffi.new_allocator(new, free, should_clear_after_alloc=False)
-    pointer = ffi.typeof(f"{struct} *")
-    return lambda: allocate(pointer)
+EASY = ffi.typeof("easy *")
+
+
+def allocator(new: Callable[[int], Any], free: Callable[[Any], None]) -> Callable[[Any], Any]:
+    """What makes handles of a type that are freed when they go; MemoryError where `new` makes none."""
+    make: Callable[[Any], Any] = ffi.new_allocator(new, free, should_clear_after_alloc=False)
+    return make
 
 
 def end_of(handle: Any) -> Any:
@@ -29,7 +31,4 @@ def end_of(handle: Any) -> Any:
         lib.easy_insure(handle)
         return handle
 
-    return maker("easy", same, lib.easy_backstop)()
-
-
-new_multi = maker("multi", lib.multi_new, lib.multi_free)
+    return allocator(same, lib.easy_backstop)(EASY)

@@ -18,7 +18,7 @@ from libcurl._native import ffi, lib
 from libcurl.connections import ConnectionCache
 from libcurl.engine import Engine, initialize
 from libcurl.errors import MultiError
-from libcurl.memory import new_multi
+from libcurl.memory import allocator
 from libcurl.registry import (
     REFUSALS,
     handles,
@@ -54,6 +54,9 @@ def let_go(easies: list[Engine]) -> None:
     for easy in easies:
         if easy._handle.id in handles:
             handles[easy._handle.id] = ref(easy)
+
+
+_new = allocator(lib.multi_new, lib.multi_free)
 
 
 class MultiEngine:
@@ -92,7 +95,7 @@ class MultiEngine:
     def _begin(self) -> None:
         """Make the handle (curl_multi_init)."""
         initialize()
-        self._handle = new_multi()
+        self._handle = _new("multi *")
         self._assigned = {}
         self._cache = ConnectionCache()
         self._callbacks = {}

@@ -6,7 +6,7 @@ from _weakref import ref
 
 from libcurl._native import ffi, lib
 from libcurl.engine import Engine, initialize
-from libcurl.memory import maker
+from libcurl.memory import EASY, allocator
 from libcurl.pycurl.common import (
     CurlAttributes,
     attributes_of,
@@ -41,7 +41,7 @@ lib.easy_classic_agent(VERSION.encode())
 _depth = lib.easy_depth
 _leave_to = lib.easy_leave_to
 _reset = lib.easy_reset
-_new = maker("easy", lib.easy_classic, lib.easy_free)
+_new = allocator(lib.easy_classic, lib.easy_free)
 _make = object.__new__
 _end = lib.easy_close_alone
 _REGISTERED = lib.HANDLE_REGISTERED
@@ -96,10 +96,13 @@ class Curl(
         if cls is Curl and (args or kwargs):
             raise TypeError("Curl() takes no arguments")
         try:
-            made: Self = _made(cls, _new())
+            handle = _new(EASY)
         except MemoryError:
             initialize()
             raise error("initializing curl failed") from None
+        made: Self = _make(cls)
+        _hold(made, handle)
+        _hold_cache(made, None)
         return made
 
     @property
@@ -177,7 +180,7 @@ class Curl(
                 self._refuse(code, "duphandle")
             if self._handle.dropping:  # and not as it was any more
                 self._refuse(lib.HANDLE_CLOSED, "duphandle")
-            twin: Self = _made(type(self), _new())
+            twin = Curl.__new__(type(self))
             if lib.easy_duplicate(self._handle, twin._handle):
                 raise MemoryError("curl_easy_duphandle failed")
             self._copy_to(twin)
@@ -279,14 +282,6 @@ class Curl(
     def share(self) -> CurlShare | None:
         """The CurlShare that it uses, or None."""
         return self._share  # pyright: ignore[reportReturnType]
-
-
-def _made(kind: type, handle: Any) -> Any:
-    """An instance around memory of C's."""
-    curl: Curl = _make(kind)
-    _hold(curl, handle)
-    _hold_cache(curl, None)
-    return curl
 
 
 # What TypeErrors call its methods, wherever these are written down.

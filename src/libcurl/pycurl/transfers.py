@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _continue = lib.easy_continue
 _fetch = lib.easy_fetch
 _fetched = lib.easy_fetched
+_first = lib.easy_first
 _unpack = ffi.unpack
 _NO_SIZE = lib.NO_SIZE
 _RUNNING = lib.HANDLE_RUNNING
@@ -54,7 +55,7 @@ class TransferMethods:
         try:
             size = _fetch(handle)
             if size >= 0:
-                body: bytes = _unpack(handle.first, size)
+                body: bytes = _unpack(_first(handle), size)
                 _fetched(handle)
                 return body
             code = size - _NO_SIZE
