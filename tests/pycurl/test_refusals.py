@@ -36,6 +36,20 @@ def test_getinfo_of_what_is_no_info(info: int) -> None:
             method(info)
 
 
+def test_an_option_is_an_int_of_c() -> None:
+    curl = pycurl.Curl()
+    curl.setopt(pycurl.URL, "http://localhost/")  # known by its number from now on
+    for call in (lambda number: curl.setopt(number, "http://localhost/"), curl.unsetopt):
+        for number, kind, text in (
+            (float(pycurl.URL), TypeError, "'float' object cannot be interpreted as an integer"),
+            (1 << 31, OverflowError, "signed integer is greater than maximum"),
+            (-1 << 40, OverflowError, "signed integer is less than minimum"),
+            (-5, TypeError, "invalid arguments to "),
+        ):
+            with pytest.raises(kind, match=text):
+                call(number)
+
+
 def test_an_incomplete_url_is_none() -> None:
     url = pycurl.CurlUrl()
     for part, value in (("scheme", "http"), ("host", "localhost")):

@@ -8,7 +8,7 @@ import warnings
 from libcurl._native import ffi, lib
 from libcurl.engine import Engine
 from libcurl.options import BLOB, LIST, NUMBER, SPECIAL, TEXT, Option, by_name, by_number
-from libcurl.pycurl.common import error, show
+from libcurl.pycurl.common import error, number, show
 from libcurl.pycurl.converters import WRAPPERS
 from libcurl.settings import _gathers
 from libcurl.special import SETTERS, SLOTS, set_callback, unset_by_reset
@@ -246,10 +246,10 @@ class OptionMethods(Engine):
         finally:
             _leave_to(handle, depth)
 
-    def _setopt(self, number: int, value: Any, use_memoryview: bool | None) -> None:
+    def _setopt(self, which: int, value: Any, use_memoryview: bool | None) -> None:
         """setopt, the long way."""
-        option = self._option("setopt", number)
-        if use_memoryview is not None and number not in _VIEWS:
+        option = self._option("setopt", which)
+        if use_memoryview is not None and option.id not in _VIEWS:
             raise TypeError("use_memoryview is only supported for WRITEFUNCTION and HEADERFUNCTION")
         name = option.name
         if value is None:
@@ -269,13 +269,13 @@ class OptionMethods(Engine):
             self._set_function(option, value, use_memoryview)
         elif name in _OBJECTS:
             self._set_object(option, value)
-        elif number in _FILES:
-            method, function = _FILES[number]
+        elif option.id in _FILES:
+            method, function = _FILES[option.id]
             if not hasattr(value, method):
                 raise TypeError(f"object given without a {method} method")
             option = by_number[function]
             self._set_function(option, getattr(value, method), None)
-            _functions[number] = (option, method, _functions[function][2])
+            _functions[which] = (option, method, _functions[function][2])
         elif option.kind == TEXT and isinstance(value, (os.PathLike, bytearray, memoryview)):
             self._set_string(option, option.text(value))
         elif name == "postfields" and isinstance(value, (bytearray, memoryview)):
@@ -304,10 +304,11 @@ class OptionMethods(Engine):
         if code:
             raise self._option_error(code, option, value)
 
-    def _option(self, method: str, number: int) -> Option:
+    def _option(self, method: str, option: int) -> Option:
+        found = number(option)
         self._check(method)
         try:
-            return by_number[number]
+            return by_number[found]
         except Exception as failure:
             from libcurl.errors import Error
 
