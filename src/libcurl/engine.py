@@ -116,7 +116,8 @@ class Engine(Settings):
             end = end_of(handle)
             self._end = self._end or end  # a signal handler may have been here first
         finally:
-            handle.insured = self._end is not None
+            if self._end is not None:
+                handle.insured = True
             lib.easy_leave_to(handle, depth)
 
     def _register(self) -> None:
