@@ -241,7 +241,7 @@ class Settings:
     def _unremember(self, option: Option) -> None:
         """Note that it is not set any more."""
         if option in self._settings:
-            del self._own_settings()[option]
+            self._own_settings().pop(option, None)  # another thread may be faster
 
     def _set_special(self, option: Option, value: Any) -> None:
         """Set or unset an option that takes a callback or an object."""
