@@ -199,7 +199,7 @@ def test_the_write_callback_is_back_after_perform_rb(curl: Any, http: Any, how: 
         begin = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             curl.perform_rb()
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < 2
     assert body.getvalue() == b""
     curl.setopt(pycurl.URL, http.url)
     curl.perform()
@@ -247,7 +247,7 @@ def test_ctrl_c_ends_a_wait_of_a_multi(curl: Any, http: Any, wait: str) -> None:
         begin = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             getattr(multi, wait)(20)
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < 2
 
 
 def test_the_last_of_two_options_that_say_the_same_stays_the_last(curl: Any, http: Any) -> None:

@@ -75,7 +75,7 @@ def test_a_select_ends_when_a_timer_of_libcurls_is_due(http: Any) -> None:
     begin = time.monotonic()
     while multi.perform()[1]:
         multi.select(5)
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 2
     ((failed, code, _),) = multi.info_read()[2]
     assert (failed, code) == (curl, pycurl.E_OPERATION_TIMEDOUT)
     multi.close()
@@ -102,14 +102,13 @@ def test_a_select_is_over_when_its_multi_is_closed_or_a_signal_is_heard(
                 multi.select(10)
         except KeyboardInterrupt:
             pass
-        assert time.monotonic() - begin < 8
-        begin = time.monotonic()
+        assert time.monotonic() - begin < 2
         threading.Timer(0.2, multi.close).start()
         try:
             while True:
                 multi.select(10)
         except pycurl.error:
             pass
-        assert time.monotonic() - begin < 8
+        assert time.monotonic() - begin < 4
     """
     script(code, http.url)

@@ -538,7 +538,7 @@ def test_ctrl_c_ends_a_wait(way: str, thread: str, http: Any, script: Any) -> No
         thread,
         http.url + "/stall",
     )
-    assert float(out) < 4
+    assert float(out) < 1
 
 
 # perform, poll, and what belongs to them
@@ -549,11 +549,11 @@ def test_poll_waits_for_descriptors_of_the_users_own_too(multi: Multi) -> None:
     try:
         begin = time.monotonic()
         assert multi.poll(50, [(ours, Wait.POLLIN)]) == []
-        assert 0.04 < time.monotonic() - begin < 4
+        assert 0.04 < time.monotonic() - begin < 1
         os.write(theirs, b"x")
         assert multi.poll(5_000, [(ours, Wait.POLLIN), (theirs, Wait.POLLPRI)]) == [ours]
         assert multi.wait(5_000, [(ours, Wait.POLLIN), (theirs, Wait.POLLOUT)]) == [ours, theirs]
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 2
     finally:
         os.close(ours)
         os.close(theirs)
@@ -562,7 +562,7 @@ def test_poll_waits_for_descriptors_of_the_users_own_too(multi: Multi) -> None:
 def test_wait_returns_at_once_where_there_is_nothing_to_wait_for(multi: Multi) -> None:
     begin = time.monotonic()
     assert multi.wait(5_000) == []
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 1
     assert multi.timeout() == -1
 
 

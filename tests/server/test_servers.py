@@ -240,7 +240,7 @@ def test_http_stops_at_once_whatever_its_connections_do(no_fd_leak: Any) -> None
                 time.sleep(0.001)
             began = time.monotonic()
             server.stop()
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 1
             assert idle.recv(1) == busy.recv(1) == b""
 
 
