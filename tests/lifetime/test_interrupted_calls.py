@@ -13,6 +13,7 @@ import pytest
 from interrupts import AFTER_CALLS, Interrupt, after_calls_only, every_line, interrupted
 
 from libcurl import Easy, Mime, Multi, Url, pycurl
+from libcurl.registry import handles
 
 
 def drive(multi: pycurl.CurlMulti) -> list[pycurl.Curl]:
@@ -219,6 +220,7 @@ def test_a_curl_whose_use_was_interrupted_is_open_and_nobody_is_inside(
         assert curl.perform_rb() == b"hello"
         curl.close()
         assert curl.closed
+        assert curl._handle.id not in handles
 
 
 @after_calls_only

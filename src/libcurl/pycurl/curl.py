@@ -121,10 +121,9 @@ class Curl(
         return number
 
     def _register(self) -> None:
-        handle = self._handle
-        if not handle.registered:
-            super()._register()
-            handle.registered = True
+        # First what has close() look for more, or an interrupt between the two would leave an entry for ever.
+        self._handle.registered = True
+        super()._register()
 
     def _set_share(self, option: Option, share: Any) -> None:
         if self._handle.joined:

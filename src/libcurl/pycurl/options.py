@@ -236,12 +236,13 @@ class OptionMethods(Engine):
             if _enter(handle):
                 return False
             # There before libcurl calls it, whatever interrupts this.
-            setattr(self, option.slot, function)
             callbacks = self._callbacks
-            if option not in callbacks:
+            added = option not in callbacks
+            if added:
+                self._register()
+            setattr(self, option.slot, function)
+            if added:
                 self._callbacks = (*callbacks, option)
-                if not handle.registered:
-                    self._register()
             return not _call_back(handle, option.id, gathers)
         finally:
             _leave_to(handle, depth)
