@@ -13,6 +13,7 @@ from libcurl._native import ffi, lib
 from libcurl.connections import ConnectionCache
 from libcurl.engine import initialize
 from libcurl.errors import ShareError
+from libcurl.memory import allocator
 from libcurl.registry import REFUSALS, refusal, take_interruptions
 
 TYPE_CHECKING = False
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
 _open: dict[int, Callable[[], ShareEngine | None]] = {}
 
 
+_new = allocator(lib.share_new, lib.share_free)
+
+
 class ShareEngine:
     """A share handle (CURLSH). Each face derives its own class from this one."""
 
     __slots__ = (
         "__weakref__",
         "_abandoned",
-        "_backstop",
         "_cache",
         "_handle",
         "_memory",
@@ -45,7 +48,6 @@ class ShareEngine:
 
     _handle: Any
     _memory: Any
-    _backstop: Any
     _cache: ConnectionCache
     _abandoned: bool
     _sockets: Set | None
@@ -53,11 +55,8 @@ class ShareEngine:
     def _begin(self) -> None:
         """Make the handle (curl_share_init)."""
         initialize()
-        self._memory = ffi.new("char[]", lib.share_size())
-        self._handle = ffi.cast("share *", self._memory)
-        if lib.share_init(self._handle):
-            raise MemoryError("curl_share_init failed")
-        self._backstop = ffi.gc(self._memory, lib.share_end)
+        self._memory = _new("share_hold *")
+        self._handle = self._memory.share
         self._cache = ConnectionCache()
         self._abandoned = False
         _open[id(self)] = ref(self)

@@ -144,3 +144,52 @@ with HTTPServer() as server:
     assert len(closed) == 1, closed
 """
     )
+
+
+@pytest.mark.parametrize("cycle", [False, True])
+@pytest.mark.parametrize("face", ["native", "drop-in"])
+def test_a_share_has_its_locks_until_the_last_handle_in_it_is_ended(
+    script: Any, http: Any, face: str, cycle: bool
+) -> None:
+    """By its memory, where a __del__ keeps it from being closed before."""
+    script(
+        WATCH
+        + f"""
+from libcurl._native import ffi
+kept = []
+class Filler:
+    __slots__ = ()
+    def __del__(self):  # takes the memory that the share has left, and leaves locked locks in it
+        for _ in range(20):
+            for size in (300, 344, 400):
+                memory = ffi.new("char[]", size)
+                ffi.buffer(memory)[:] = (b"\\1\\0\\0\\0" * size)[:size]
+                kept.append(memory)
+class Share(libcurl.Share if {face!r} == "native" else pycurl.CurlShare):
+    pass
+class Handle(libcurl.Easy if {face!r} == "native" else pycurl.Curl):
+    def __del__(self):
+        pass
+for _ in range(5):
+    if {face!r} == "native":
+        share = Share(libcurl.LockData.CONNECT)
+        handle = Handle(url=sys.argv[1], share=share)
+        assert handle.fetch() == b"hello"
+    else:
+        share = Share()
+        share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
+        handle = Handle()
+        handle.setopt(pycurl.URL, sys.argv[1])
+        handle.setopt(pycurl.SHARE, share)
+        assert handle.perform_rb() == b"hello"
+    if {cycle}:
+        handle.me = handle
+    share.filler = Filler()
+    del share, handle
+    collect()
+    kept.clear()
+collect()
+""",
+        http.url,
+        env={"MALLOC_PERTURB_": "85"},
+    )

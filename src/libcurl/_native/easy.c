@@ -194,6 +194,8 @@ int easy_close(easy *e)
   e->closing = e->performing = 0;
   e->curl = NULL;
   let_go(e);
+  share_release(e->share);
+  e->share = NULL;
   easy_leave(e);
   return 0;
 }

@@ -46,6 +46,7 @@ CURLMcode easy_detach(easy *);
 void easy_give_back_steps(easy *);
 void easy_drop_steps(easy *);
 CURLcode easy_change_share(easy *, CURLSH *);
+void share_release(share *);
 void steps_forked(void);
 static inline _Bool easy_performs(const easy *e) { return e->performing || e->dropping; }
 

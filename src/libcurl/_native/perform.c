@@ -68,14 +68,16 @@ static CURLcode begin(easy *e, enum buffers size)
     return CURLE_FAILED_INIT;
   if(easy_begin(e))
     return CURLE_OUT_OF_MEMORY;
-  if(!e->steps && easy_take_steps(e))
+  if(e->steps)
+    e->leaves_more = 1;
+  else if(easy_take_steps(e))
     return CURLE_OUT_OF_MEMORY;
   easy_detach(e);
   easy_size_buffers(e, size);
   if(e->maxconnects_changed) {
     curl_multi_setopt(e->steps, CURLMOPT_MAXCONNECTS, (long)e->maxconnects);
     e->maxconnects_changed = 0;
-    e->maxconnects_told = 1;
+    e->leaves_more = 1;
   }
   e->attached = 1;
   return from_multi(curl_multi_add_handle(e->steps, e->curl));

@@ -7,12 +7,14 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 
 #define KINDS (CURL_LOCK_DATA_HSTS + 1)
 
 struct share {
   guard inside;
   CURLSH *curlsh; /* NULL once closed */
+  unsigned holders; /* Python, and each easy that libcurl has attached: it locks as it leaves */
   pthread_mutex_t locks[KINDS]; /* by curl_lock_data; what comes later shares the first */
 };
 
@@ -31,18 +33,21 @@ static void on_unlock(CURL *curl, curl_lock_data data, void *p)
   pthread_mutex_unlock(&s->locks[data < KINDS ? data : 0]);
 }
 
-size_t share_size(void) { return sizeof(share); }
-
-/* In memory that is Python's, as easy_init. Answers 1 when out of memory. */
-int share_init(share *s)
+static share *make_share(void)
 {
+  share *s = calloc(1, sizeof(*s));
   pthread_mutexattr_t recursive;
   int i;
 
+  if(!s)
+    return NULL;
   guard_init(&s->inside);
   s->curlsh = curl_share_init();
-  if(!s->curlsh)
-    return 1;
+  if(!s->curlsh) {
+    free(s);
+    return NULL;
+  }
+  s->holders = 1;
   pthread_mutexattr_init(&recursive);
   pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
   for(i = 0; i < KINDS; i++)
@@ -51,7 +56,33 @@ int share_init(share *s)
   curl_share_setopt(s->curlsh, CURLSHOPT_USERDATA, s);
   curl_share_setopt(s->curlsh, CURLSHOPT_LOCKFUNC, on_lock);
   curl_share_setopt(s->curlsh, CURLSHOPT_UNLOCKFUNC, on_unlock);
-  return 0;
+  return s;
+}
+
+/* A share, and Python's hold on it. NULL when out of memory. */
+share_hold *share_new(size_t size)
+{
+  share_hold *hold = calloc(1, size);
+
+  if(hold && (hold->share = make_share()) == NULL) {
+    free(hold);
+    hold = NULL;
+  }
+  return hold;
+}
+
+/* One holder less. The last one closes it, where Python has not; in a forked child it is the parent's. */
+void share_release(share *s)
+{
+  int i;
+
+  if(!s || __atomic_sub_fetch(&s->holders, 1, __ATOMIC_ACQ_REL))
+    return;
+  if(s->curlsh && !guard_forked(&s->inside))
+    curl_share_cleanup(s->curlsh);
+  for(i = 0; i < KINDS; i++)
+    pthread_mutex_destroy(&s->locks[i]);
+  free(s);
 }
 
 /* Handles in different threads may be attached at the same time: each in its turn. */
@@ -101,8 +132,13 @@ int share_close(share *s)
 
 int share_closed(const share *s) { return !s->curlsh; }
 
-/* The backstop. A share that is still in use stays: its handles will take its locks. */
-void share_end(void *s) { share_close(s); }
+/* The backstop. A share that is still in use stays until its handles are gone. */
+void share_free(share_hold *hold)
+{
+  share_close(hold->share);
+  share_release(hold->share);
+  free(hold);
+}
 
 /* CURLOPT_SHARE; NULL detaches. Not in a multi: there 7.88.1 crashes on a change of shares. */
 int easy_set_share(easy *e, share *s)
@@ -119,8 +155,12 @@ int easy_set_share(easy *e, share *s)
       easy_detach(e);
       if(s || !e->cache) /* or it is in no share but its own */
         code = easy_change_share(e, s ? s->curlsh : NULL);
-      if(!code)
-        e->shares = s != NULL;
+      if(!code) {
+        if(s)
+          __atomic_add_fetch(&s->holders, 1, __ATOMIC_RELAXED);
+        share_release(e->share);
+        e->share = s;
+      }
     }
     easy_leave(e);
   }

@@ -83,6 +83,11 @@ typedef struct multi {
 /* A CURLSH and the locks of what it shares. */
 typedef struct share share;
 
+/* What Python has of one: the handles in it hold it too. */
+typedef struct share_hold {
+  share *share;
+} share_hold;
+
 /* What easy_set_many adds to the code of an option that failed, for each that was set before it. */
 enum { SET_BEFORE = 1 << 16 };
 
@@ -101,6 +106,7 @@ typedef struct easy {
   uintptr_t id;      /* never used twice */
   CURLM *steps;      /* the private multi that perform() steps, from the first one on (steps.c) */
   CURLSH *cache;     /* names, kept for the handle where its private multi is lent; else NULL */
+  share *share;      /* the user's that it is in, held until libcurl has let go of it; NULL for none */
   multi *joined;     /* the multi that the user added it to */
   struct easy *next; /* in that multi */
   struct easy *before;
@@ -118,14 +124,11 @@ typedef struct easy {
   int note_count;
   int maxconnects;   /* as set: the private multi needs it, 0 for libcurl's default */
   unsigned transfers; /* how many have begun */
-  unsigned lent_at;  /* `transfers` when it got its private multi */
   unsigned waits;    /* in a multi: its `drives` when it was added, until which nothing happens */
   unsigned char stage; /* of a plan: what is set, and what is put off (plan.c) */
   unsigned char insurances; /* how many times easy_backstop is to come */
   unsigned char buffers; /* how large libcurl's are (perform.c) */
   _Bool maxconnects_changed; /* and the private multi has not heard of it */
-  _Bool shares; /* it is in a share of the user's */
-  _Bool maxconnects_told; /* the private multi has heard of another than libcurl's default */
   _Bool classic; /* as pycurl's are: it has an agent, and is not used in callbacks of its own */
   _Bool opens; /* a Python opener is set */
   _Bool writes; /* a Python write callback is set */
@@ -149,7 +152,7 @@ typedef struct easy {
   _Bool streams; /* what arrives is taken in pieces: easy_stream comes back with each */
   _Bool touched; /* Python has had control: what it has written to the sink's file goes first */
   _Bool attached; /* in the private multi */
-  _Bool leaves_more; /* than a connection, there: certificates, or connections of libcurl's own */
+  _Bool leaves_more; /* than one request's connection, there: certificates, connections of libcurl's own */
   _Bool performing; /* inside easy_perform */
   _Bool dropping; /* it leaves a multi: no closer begins, or goes on with, a transfer */
   _Bool closing; /* close() was called in a callback */
@@ -301,11 +304,10 @@ int multi_fileno(multi *);
 int multi_step(multi *, int milliseconds);
 
 /* share.c */
-size_t share_size(void);
-int share_init(share *);
+share_hold *share_new(size_t size);
+void share_free(share_hold *);
 int share_close(share *);
 int share_closed(const share *);
-void share_end(void *);
 int share_set(share *, CURLSHoption, int data);
 int easy_set_share(easy *, share *);
 

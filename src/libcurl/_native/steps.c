@@ -53,7 +53,7 @@ static void give_back(CURLM *steps)
 /* Answers 1 when out of memory. */
 int easy_take_steps(easy *e)
 {
-  _Bool lent = can_lend() && !e->shares;
+  _Bool lent = can_lend() && !e->share;
 
   if(lent) {
     e->cache = curl_share_init();
@@ -69,8 +69,6 @@ int easy_take_steps(easy *e)
     return 1;
   }
   e->maxconnects_changed = e->maxconnects != 0;
-  e->maxconnects_told = 0;
-  e->lent_at = e->transfers;
   e->leaves_more = 0;
   if(lent)
     watch_tls(e);
@@ -105,7 +103,7 @@ static _Bool has_one_connection(easy *e)
   long connects = 0;
   const char *scheme = NULL;
 
-  return e->cache && e->attached && e->transfers == e->lent_at && !e->leaves_more && !e->maxconnects_told &&
+  return e->cache && e->attached && !e->leaves_more &&
          !curl_easy_getinfo(e->curl, CURLINFO_NUM_CONNECTS, &connects) && connects == 1 &&
          !curl_easy_getinfo(e->curl, CURLINFO_SCHEME, &scheme) && scheme &&
          !strncasecmp(scheme, "http", 4); /* others are to say goodbye */
