@@ -212,6 +212,8 @@ void easy_end(easy *e)
   e->performing = 0;
   e->stopped = 1;
   easy_close(e);
+  if(e->joined) /* in a forked child */
+    multi_unlink(e);
   verdicts_free(e->verdicts);
   e->verdicts = NULL;
   free(e->first);

@@ -133,6 +133,8 @@ void multi_free(multi *m)
   m->inside.shown = 0;
   m->failed = 1;
   multi_close(m);
+  while(m->first) /* in a forked child, where nobody has taken them out */
+    multi_unlink(m->first);
   free(m);
 }
 
