@@ -56,7 +56,10 @@ class WebSocketServer:
         return f"{self._scheme}://{bracketed(self.host)}:{self.port}"
 
     def clear(self) -> None:
-        """Forget what came."""
+        """Forget what came, when the connections have ended: a close may be seen late."""
+        deadline = time.monotonic() + 5
+        while self._open and time.monotonic() < deadline:
+            time.sleep(0.005)
         self.messages.clear()
         self.closed.clear()
 
@@ -88,8 +91,8 @@ class WebSocketServer:
         try:
             self._act(connection)
         finally:
-            self._open.discard(connection)
             self.closed.append((connection.close_code, connection.close_reason))
+            self._open.discard(connection)
 
     def _act(self, connection: Any) -> None:
         target = urllib.parse.urlsplit(connection.request.path)
