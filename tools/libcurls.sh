@@ -18,6 +18,8 @@ install() { # install VERSION FILE...: complete or not there at all
     mv "$folder/$version.part" "$folder/$version"
 }
 
+exec 9>"$folder/.lock"
+flock 9 # one at a time: the others find there what they came for
 rm -rf "$folder"/*.part
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

@@ -6,7 +6,7 @@ import os
 from _operator import index
 
 from libcurl._native import ffi, lib
-from libcurl.engine import _RUNNING, SLICE, Engine, Purposes, _continue
+from libcurl.engine import _RUNNING, SLICE, Engine, Purposes
 from libcurl.options import find
 from libcurl.registry import Closing, interruptions
 from libcurl.settings import NOTHING
@@ -31,8 +31,10 @@ _unpack = ffi.unpack
 _fetch = lib.easy_fetch
 _reset_later = lib.easy_reset_later
 _set_again = lib.easy_set_again
+_fetch_on = lib.easy_fetch_on
 _fetched = lib.easy_fetched
 _NO_SIZE = lib.NO_SIZE
+_FETCHING = lib.NO_SIZE + lib.HANDLE_RUNNING
 _infos: Any = None  # the module, once there is something to look up
 
 
@@ -197,34 +199,32 @@ class Easy(Closing, Engine):
         view = self._view
         if view is None or self._sockets is not None:
             view = self._prepare_fetch()
-        if view is None:
-            self.perform()
-            return self.body
         handle = self._handle
         self._body = None
+        body: bytes = b""
         try:
             size = _fetch(handle)
+            while size == _FETCHING:
+                size = _fetch_on(handle)
             if size >= 0:
-                body: bytes = view[:size]
+                body = view[:size]
                 _fetched(handle)
                 return body
-            code = size - _NO_SIZE
-            while code == _RUNNING:
-                code = _continue(handle, SLICE)
+            if size == _NO_SIZE:
+                body = self._body = self._fetched_body()
+                _fetched(handle)
         except BaseException:
             self._give_up()
             raise
-        self._after(code)
-        return self.body
+        self._after(size - _NO_SIZE)
+        return body
 
     def _prepare_fetch(self) -> Any:
         """Do what comes before the transfer. Returns where a small body will be seen, if that is all."""
         if self._view is None:
             self._check()
             self._look_at_bodies()
-        sockets = self._sockets
-        if sockets is not None and self._view is not None:
-            sockets.begin(self)
+        self._prepare()
         return self._view
 
     @property

@@ -244,12 +244,22 @@ class Engine(Settings):
         """Perform in slices, with signals heard in between. Returns the CURLcode."""
         if self._end is None:
             self._insure()
+        self._prepare()
+        self._body = None
+        return self._in_slices()
+
+    def _prepare(self) -> None:
+        """What comes before a transfer of its own."""
         if self._sockets is not None:
             self._sockets.begin(self)
-        self._body = None
         if self._kept is not None:
             self._flush()
-        return self._in_slices()
+
+    def _flush(self) -> None:
+        """Before a transfer: what the user has written to its file comes first."""
+        file = self._kept.get(lib.CURLOPT_WRITEDATA) if self._kept is not None else None
+        if file is not None:
+            file.flush()
 
     def _in_slices(self) -> int:
         """easy_perform, and easy_continue for as long as it takes."""
@@ -291,12 +301,6 @@ class Engine(Settings):
         self._handle.attention = True
         self._view = None
 
-    def _flush(self) -> None:
-        """Before a transfer: what the user has written to its file comes first."""
-        file = self._kept.get(lib.CURLOPT_WRITEDATA) if self._kept is not None else None
-        if file is not None:
-            file.flush()
-
     def _lend(self, size: int) -> Any:
         """Memory for a body of this size: that of the bytes object which the user will get.
 
@@ -333,15 +337,20 @@ class Engine(Settings):
             code = lib.easy_enter_to_look(handle)
             if code:
                 raise self._error(code)
-            collected = handle.body
-            size = collected.size
-            body = self._lent
-            if not handle.lent or body is None or len(body) != size:
-                body = _unpack(collected.data, size) if size else b""
-            self._lent = None
-            lib.easy_body_taken(handle)
+            return self._fetched_body()
         finally:
             lib.easy_leave_to(handle, depth)
+
+    def _fetched_body(self) -> bytes:
+        """The same, where this thread is inside."""
+        handle = self._handle
+        collected = handle.body
+        size = collected.size
+        body = self._lent
+        if not handle.lent or body is None or len(body) != size:
+            body = _unpack(collected.data, size) if size else b""
+        self._lent = None
+        lib.easy_body_taken(handle)
         return body
 
     def _after(self, code: int) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import secrets
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -175,12 +176,19 @@ def which_connection(connection: Connection, request: Request) -> None:
 
 @_route("/stats")
 def stats(connection: Connection, request: Request) -> None:
-    """`/stats`: JSON with the server's counts of accepted and open connections and of requests."""
+    """`/stats`: JSON with the server's counts of accepted and open connections and of requests.
+
+    `?after=0&size=0`: after so many seconds, and filled with blanks up to this size.
+    """
     server = connection.server
-    _json(
-        connection,
-        {"accepted": server.accepted, "open": server.open_connections, "requests": server.served},
-    )
+    counts = {
+        "accepted": server.accepted,
+        "open": server.open_connections,
+        "requests": server.served,
+    }
+    time.sleep(float(request.arg("after", "0")))
+    body = json.dumps(counts).ljust(int(request.arg("size", "0"))).encode()
+    connection.respond(200, [("Content-Type", "application/json")], body)
 
 
 @_route("/cookies/set")

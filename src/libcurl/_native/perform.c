@@ -266,25 +266,29 @@ int easy_stream_on(easy *e, int milliseconds)
   return code;
 }
 
-/* easy_perform for a small body, where Python has nothing else to do: its size. The body is at e->first
- * until easy_fetched. Where Python has, NO_SIZE and the answer of easy_perform. The body of a classic
- * handle is collected for this once. */
+/* A transfer whose body Python wants: HANDLE_RUNNING means easy_fetch_on, as with easy_perform. When it has
+ * succeeded Python is still inside, until easy_fetched, so that the body is this transfer's. The answer is
+ * the size of a body at e->first, where there is nothing else to do than to look there; else NO_SIZE and
+ * the answer of easy_perform. The body of a classic handle is collected for this once. */
 int64_t easy_fetch(easy *e)
 {
-  CURLcode result;
-  int answer = start(e, e->classic, BUFFERS_LARGE);
+  int code = start(e, e->classic, BUFFERS_LARGE);
 
-  if(!answer)
-    answer = step(e, SLICE, &result);
-  if(answer)
-    return NO_SIZE + answer;
-  answer = end(e, result);
-  if(!answer && !e->attention && e->body.data == e->first) {
+  return code ? NO_SIZE + code : easy_fetch_on(e);
+}
+
+int64_t easy_fetch_on(easy *e)
+{
+  CURLcode result;
+  int code = step(e, SLICE, &result);
+
+  if(!code && (code = end(e, result)) == 0) {
     guard_show(&e->inside);
-    return (int64_t)e->body.size;
+    return !e->attention && e->body.data == e->first ? (int64_t)e->body.size : NO_SIZE;
   }
-  easy_leave(e);
-  return NO_SIZE + answer;
+  if(code != HANDLE_RUNNING)
+    easy_leave(e);
+  return NO_SIZE + code;
 }
 
 /* Python has the body, or was interrupted. */

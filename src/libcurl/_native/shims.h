@@ -205,6 +205,7 @@ int easy_continue(easy *, int milliseconds);
 int easy_stream(easy *, int milliseconds);
 int easy_stream_on(easy *, int milliseconds);
 int64_t easy_fetch(easy *);
+int64_t easy_fetch_on(easy *);
 void easy_fetched(easy *);
 void easy_abandon(easy *);
 

@@ -133,14 +133,13 @@ void sinks_free(easy *e)
   e->files = NULL;
 }
 
-/* Python has what it wants of the body; inside the easy, which is left. */
+/* Python has what it wants of the body; inside the easy. */
 void easy_body_taken(easy *e)
 {
   e->body.size = 0;
   give_back(e);
   if(e->body.room > KEEP_MOST)
     buffer_free(e, &e->body);
-  easy_leave(e);
 }
 
 /* libcurl reads a file: URL in one go, and cannot be told to wait. */

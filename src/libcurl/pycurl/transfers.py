@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from libcurl._native import ffi, lib
-from libcurl.engine import SLICE
 from libcurl.pycurl.common import error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_continue = lib.easy_continue
 _fetch = lib.easy_fetch
+_fetch_on = lib.easy_fetch_on
 _fetched = lib.easy_fetched
 _first = lib.easy_first
 _unpack = ffi.unpack
 _NO_SIZE = lib.NO_SIZE
-_RUNNING = lib.HANDLE_RUNNING
+_FETCHING = lib.NO_SIZE + lib.HANDLE_RUNNING
 
 
 class TransferMethods:
@@ -30,12 +29,12 @@ class TransferMethods:
     _check: Any
     _enter: Any
     _exception: Any
+    _fetched_body: Any
     _give_up: Any
     _handle: Any
     _in_slices: Any
     _message: tuple[str, int]
     _refuse: Any
-    _take_body: Any
 
     def perform(self) -> None:
         """Do the transfer and wait for its end."""
@@ -52,21 +51,23 @@ class TransferMethods:
     def perform_rb(self) -> bytes:
         """Do the transfer; what it received. A write callback that is set has a rest meanwhile."""
         handle = self._handle
+        body: bytes = b""
         try:
             size = _fetch(handle)
+            while size == _FETCHING:
+                size = _fetch_on(handle)
             if size >= 0:
-                body: bytes = _unpack(_first(handle), size)
+                body = _unpack(_first(handle), size)
                 _fetched(handle)
                 return body
-            code = size - _NO_SIZE
-            while code == _RUNNING:
-                code = _continue(handle, SLICE)
+            if size == _NO_SIZE:
+                body = self._fetched_body()
+                _fetched(handle)
         except BaseException:
             self._give_up()
             raise
-        self._ended(code)
-        taken: bytes = self._take_body()
-        return taken
+        self._ended(size - _NO_SIZE)
+        return body
 
     def perform_rs(self) -> str:
         """Do the transfer; what it received, as UTF-8."""
