@@ -9,7 +9,7 @@ from _socket import AF_INET, AF_INET6, AF_UNIX, inet_ntop, inet_pton
 from _socket import socket as plain_socket
 
 from libcurl._native import ffi, lib
-from libcurl.registry import handles
+from libcurl.registry import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def python_opensocket(
     `data` is the struct sockaddr in libcurl's struct curl_sockaddr. Whatever fails after the opener has
     returned a socket closes that socket; C looks at its family.
     """
-    handle: Any = handles[easy]()
+    handle = find(easy)
     address = _new(Address)
     address.family = family
     address.socktype = socktype

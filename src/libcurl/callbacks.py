@@ -23,7 +23,7 @@ import os
 from _io import BytesIO
 
 from libcurl._native import ffi, lib
-from libcurl.registry import failed, handles
+from libcurl.registry import failed, find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _string = ffi.string
 
 def ask(easy: int, name: str, none: int, *arguments: object) -> int:
     """Call a callable of a handle; its answer, `none` for None."""
-    handle: Any = handles[easy]()
+    handle = find(easy)
     return handle._answer(getattr(handle._functions, name)(*arguments), none, name)  # type: ignore[no-any-return]
 
 
@@ -54,7 +54,7 @@ def text(string: Any) -> str:
 @ffi.def_extern(error=lib.CURL_WRITEFUNC_ERROR, onerror=failed)
 def python_write(easy: int, data: Any, size: int) -> int:
     """CURLOPT_WRITEFUNCTION."""
-    handle: Any = handles[easy]()
+    handle = find(easy)
     taken = handle._functions._writefunction(_unpack(data, size))
     return size if taken is None else handle._answer(taken, size, "_writefunction") & _SIZE_MAX
 
@@ -62,7 +62,7 @@ def python_write(easy: int, data: Any, size: int) -> int:
 @ffi.def_extern(error=1, onerror=failed)
 def python_headers(easy: int, data: Any, size: int, sizes: Any, count: int) -> int:
     """CURLOPT_HEADERFUNCTION, for the lines of a block. 0: all were taken."""
-    handle: Any = handles[easy]()
+    handle = find(easy)
     functions = handle._functions
     block = _unpack(data, size)
     lines = BytesIO(block).readlines()  # by memchr, at half the cost of splitlines
@@ -93,8 +93,7 @@ def _cut(block: bytes, sizes: list[int]) -> list[bytes]:
 @ffi.def_extern(error=1, onerror=failed)
 def python_flush(easy: int) -> int:
     """Before more of a body is written to the user's file: what the user has written there."""
-    found = handles.get(easy)
-    handle: Any = found() if found else None
+    handle = find(easy)
     if handle is not None:
         handle._flush()
     return 0
@@ -110,7 +109,7 @@ def python_interleave(easy: int, data: Any, size: int) -> int:
 @ffi.def_extern(error=lib.CURL_READFUNC_ABORT, onerror=failed)
 def python_read(easy: int, data: Any, size: int) -> int:
     """CURLOPT_READFUNCTION: bytes of at most `size`, or one of the READFUNC codes."""
-    handle: Any = handles[easy]()
+    handle = find(easy)
     # libcurl goes on with the function that a transfer began with, set or not.
     function = getattr(handle._functions, "_readfunction", None)
     if function is None:
@@ -152,7 +151,7 @@ def python_ioctl(easy: int, command: int) -> int:
 @ffi.def_extern(error=lib.CURL_TRAILERFUNC_ABORT, onerror=failed)
 def python_trailer(easy: int, list_: Any) -> int:
     """CURLOPT_TRAILERFUNCTION: an iterable of "Name: value"."""
-    handle: Any = handles[easy]()
+    handle = find(easy)
     for line in handle._functions._trailerfunction() or ():
         if not lib.list_append(list_, line.encode() if isinstance(line, str) else bytes(line)):
             raise MemoryError
@@ -177,7 +176,7 @@ def python_progress(easy: int, dltotal: float, dlnow: float, ultotal: float, uln
 @ffi.def_extern(error=0, onerror=failed)
 def python_debug(easy: int, type: int, data: Any, size: int) -> int:
     """CURLOPT_DEBUGFUNCTION: what it returns is libcurl's to ignore."""
-    handle: Any = handles[easy]()
+    handle = find(easy)
     handle._functions._debugfunction(type, _unpack(data, size))
     return 0
 
@@ -231,7 +230,7 @@ def python_sshhostkey(easy: int, type: int, key: Any, size: int) -> int:
 @ffi.def_extern(error=lib.CURLSTS_FAIL, onerror=failed)
 def python_hstsread(easy: int, entry: Any) -> int:
     """CURLOPT_HSTSREADFUNCTION: (host, include_subdomains, expire), None when there are no more."""
-    handle: Any = handles[easy]()
+    handle = find(easy)
     given = handle._functions._hstsreadfunction()
     if given is None:
         return lib.CURLSTS_DONE  # type: ignore[no-any-return]
@@ -264,7 +263,7 @@ def python_hstswrite(easy: int, entry: Any, place: Any) -> int:
 @ffi.def_extern(error=lib.CURL_FNMATCHFUNC_FAIL, onerror=failed)
 def python_fnmatch(easy: int, pattern: Any, string: Any) -> int:
     """CURLOPT_FNMATCH_FUNCTION: True or False as Python's fnmatch, or a FNMATCHFUNC code."""
-    handle: Any = handles[easy]()
+    handle = find(easy)
     answer = handle._functions._fnmatch_function(text(pattern), text(string))
     if isinstance(answer, bool):
         answer = lib.CURL_FNMATCHFUNC_MATCH if answer else lib.CURL_FNMATCHFUNC_NOMATCH
@@ -328,7 +327,7 @@ def python_wrong_socket(easy: int, fd: int, found: int, family: int) -> int:
 @ffi.def_extern(error=0, onerror=failed)
 def python_judge(easy: int, fd: int, purpose: int, address: Any, asked: Any) -> bool:
     """Whether an address policy allows what the opener has opened."""
-    handle: Any = handles[easy]()
+    handle = find(easy)
     allowed: bool = handle._sockets.judge(fd, purpose, address, asked)
     return allowed
 
@@ -336,7 +335,7 @@ def python_judge(easy: int, fd: int, purpose: int, address: Any, asked: Any) -> 
 @ffi.def_extern(error=lib.CURL_SOCKOPT_ERROR, onerror=failed)
 def python_sockopt(easy: int, fd: int, purpose: int) -> int:
     """CURLOPT_SOCKOPTFUNCTION."""
-    handle: Any = handles[easy]()
+    handle = find(easy)
     answer = handle._functions._sockoptfunction(fd, handle._purposes[purpose])
     if type(answer) is int and 0 <= answer <= _SOCKOPT_MOST:
         return answer
@@ -349,7 +348,7 @@ def python_sockopt(easy: int, fd: int, purpose: int) -> int:
 @ffi.def_extern(error=-1, onerror=failed)
 def python_socket(multi: int, easy: int, fd: int, what: int) -> int:
     """CURLMOPT_SOCKETFUNCTION. A multi that is on its way out has no one left to tell."""
-    handle: Any = handles[multi]()
+    handle = find(multi)
     if handle is None:
         return 0
     data = handle._assigned.get(fd)
@@ -362,7 +361,7 @@ def python_socket(multi: int, easy: int, fd: int, what: int) -> int:
 @ffi.def_extern(error=-1, onerror=failed)
 def python_timer(multi: int, milliseconds: int) -> int:
     """CURLMOPT_TIMERFUNCTION."""
-    handle: Any = handles[multi]()
+    handle = find(multi)
     if handle is None:
         return 0
     answer = handle._callbacks[lib.CURLMOPT_TIMERFUNCTION](milliseconds)
@@ -372,7 +371,7 @@ def python_timer(multi: int, milliseconds: int) -> int:
 @ffi.def_extern(error=lib.CURL_PUSH_DENY, onerror=failed)
 def python_push(multi: int, parent: int, curl: Any, pushed: Any, headers: Any, count: int) -> int:
     """CURLMOPT_PUSHFUNCTION: the headers are (name, value) of the request that is promised."""
-    handle: Any = handles[multi]()
+    handle = find(multi)
     fields = []
     for number in range(count):
         line: bytes = _string(lib.curl_pushheader_bynum(headers, number))
@@ -385,7 +384,7 @@ def python_push(multi: int, parent: int, curl: Any, pushed: Any, headers: Any, c
 @ffi.def_extern(onerror=failed)
 def python_notify(multi: int, notification: int, easy: int) -> None:
     """CURLMOPT_NOTIFYFUNCTION."""
-    handle: Any = handles[multi]()
+    handle = find(multi)
     if handle is not None:
         handle._callbacks[lib.CURLMOPT_NOTIFYFUNCTION](notification, handle._easies.get(easy))
 

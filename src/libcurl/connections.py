@@ -21,8 +21,8 @@ The story of a connection:
 A closer replaced while its easy is in a transfer is kept by its successor: a connection that is still
 being resolved may have copied it in step 2, and will be booked under the successor in step 3.
 
-Registered by weak reference, so that a closer which refers to its own easy is no leak: a cache that is
-collected as part of a cycle pins its closers before libcurl closes through them.
+Registered by weak reference, so that a closer which refers to its own easy is no leak. Where a cycle is
+collected that is dead: the caches of the handle that is used, or closed, still have it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from _operator import index
 from _weakref import ref
 
 from libcurl._native import ffi, lib
-from libcurl.registry import leave, refusal, report
+from libcurl.registry import in_use, leave, refusal, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +67,12 @@ class Closer:
         self.holders = 1  # the easy that set it, and successors
         self.predecessor: Closer | None = None
         closers[self.id] = ref(self)
+
+    def __del__(self) -> None:
+        try:
+            closers.pop(self.id, None)  # where an interrupt has kept it from being dropped
+        except AttributeError:
+            pass  # a constructor that was interrupted, or an interpreter that is gone
 
     def succeed(self, predecessor: Closer) -> None:
         """Keep the closer that this one replaces in the middle of a transfer."""
@@ -127,16 +133,6 @@ class ConnectionCache:
             for closer in list(self.closers.values()):
                 closer.drop_unused()
 
-    def pin(self) -> None:
-        """Before libcurl destroys the cache: closers are to be found whatever becomes of weak references."""
-        for closer in list(self.closers.values()):
-            closers[closer.id] = lambda closer=closer: closer  # type: ignore[misc]
-
-    def unpin(self) -> None:
-        """The cache was not destroyed after all."""
-        for closer in list(self.closers.values()):
-            closers[closer.id] = ref(closer)
-
     def destroyed(self) -> None:
         """After libcurl has destroyed the cache."""
         for closer in list(self.closers.values()):
@@ -151,6 +147,21 @@ class ConnectionCache:
             closer.drop_unused()
 
 
+def _find(number: int) -> Closer | None:
+    """The closer that C knows by this number."""
+    found = closers.get(number)
+    closer = found() if found else None
+    if closer is None:
+        caches: list[ConnectionCache]
+        for caches in (handle._caches() for handle in in_use()):
+            for cache in caches:
+                closer = cache.closers.get(number)
+                if closer is not None:
+                    closers[number] = ref(closer)
+                    return closer
+    return closer
+
+
 def _failed(
     kind: type[BaseException], exception: BaseException, traceback: TracebackType | None
 ) -> int | None:
@@ -159,8 +170,7 @@ def _failed(
         report(exception, "CURLOPT_CLOSESOCKETFUNCTION")
         return None
     values = traceback.tb_frame.f_locals
-    found = closers.get(values.get("closer", 0))
-    closer = found() if found else None
+    closer = _find(values.get("closer", 0))
     setter = closer.setter() if closer is not None else None
     if setter is None or not setter._closer_failed(exception):
         leave(exception, "CURLOPT_CLOSESOCKETFUNCTION")
@@ -170,8 +180,7 @@ def _failed(
 
 def python_closesocket(closer: int, fd: int) -> int:
     """CURLOPT_CLOSESOCKETFUNCTION. -1 leaves the descriptor to C."""
-    found = closers.get(closer)
-    cell = found() if found else None
+    cell = _find(closer)
     if cell is None or cell.function is None:
         return -1
     function = cell.function

@@ -165,10 +165,10 @@ class Easy(Closing, Engine):
             self._enter()  # until the twin has pointers of its own
             if self._handle.dropping:  # and not as it was any more
                 raise self._error(lib.CURLE_RECURSIVE_API_CALL)
+            twin: Self = type(self).__new__(type(self))
             handle = ffi.new("easy *")
             if lib.easy_duplicate(self._handle, handle):
                 raise MemoryError("curl_easy_duphandle failed")
-            twin: Self = type(self).__new__(type(self))
             twin._begin(handle)
             self._copy_to(twin)
         finally:

@@ -14,19 +14,20 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from _weakref import ref
 
 from libcurl._native import ffi, lib
 from libcurl.memory import end_of
 from libcurl.registry import (
     REFUSALS,
     failed,
+    find,
     handles,
     integer,
     interruptions,
     leave,
     raise_first,
     refusal,
+    register,
     report,
     take_interruptions,
 )
@@ -124,7 +125,7 @@ class Engine(Settings):
         """From now on libcurl may call back: be found, and be closed before the interpreter goes."""
         if self._end is None:
             self._insure()
-        handles.setdefault(self._id, ref(self))
+        register(self._id, self)
 
     @property
     def closed(self) -> bool:
@@ -145,23 +146,12 @@ class Engine(Settings):
     def _close(self) -> list[BaseException]:
         """Close; return what closers have raised."""
         handle = self._handle
-        cache = self._cache
         multi = self._multi
-        if cache is not None:
-            cache.pin()
-        known = handle.id in handles
-        if known:  # also where a cycle is collected, which clears weak references first
-            handles[handle.id] = lambda: self
         try:
             code = lib.easy_close(handle)
         finally:
             if not handle.curl:
                 self._closed()
-            else:
-                if known:
-                    handles[handle.id] = ref(self)
-                if cache is not None:
-                    cache.unpin()
         if code == lib.HANDLE_DEFERRED:
             if multi is not None:
                 multi._halt(self)
@@ -443,6 +433,10 @@ class Engine(Settings):
         """Hook: the face's exception for what cannot be done in the middle of a transfer."""
         return RuntimeError(reason)
 
+    def _company(self) -> list[Any]:
+        """What C may call back for while it is used, by number."""
+        return [self]
+
     def _caches(self) -> list[ConnectionCache]:
         """The caches that this handle's connections may live in."""
         multi, share = self._multi, self._share  # which another thread may take away
@@ -496,8 +490,7 @@ class Engine(Settings):
 @ffi.def_extern(error=ffi.NULL, onerror=failed)
 def python_lend(easy: int, size: int) -> Any:
     """Where a large body is received: into the very object that is handed to the user."""
-    found = handles.get(easy)
-    handle: Any = found() if found else None
+    handle = find(easy)
     return ffi.NULL if handle is None else handle._lend(size)
 
 

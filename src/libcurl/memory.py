@@ -24,8 +24,13 @@ def allocator(new: Callable[[int], Any], free: Callable[[Any], None]) -> Callabl
     return make
 
 
+def backstop(pointer: Any, free: Callable[[Any], None]) -> Any:
+    """What keeps what this pointer belongs to, and frees what it points to when it goes itself."""
+    return allocator(lambda _: pointer, free)(EASY)
+
+
 def end_of(handle: Any) -> Any:
-    """What keeps this handle's memory, and ends the handle if it is insured (`easy_backstop`)."""
+    """The same for an easy handle that is insured (`easy_backstop`)."""
 
     def same(_: int) -> Any:
         lib.easy_insure(handle)

@@ -16,6 +16,7 @@ from _weakref import ref
 from libcurl._native import ffi, lib
 from libcurl.engine import Engine, initialize
 from libcurl.errors import easy_error
+from libcurl.memory import backstop
 from libcurl.mime_sources import Reading, Source, readings
 from libcurl.options import Option, by_name
 
@@ -31,12 +32,13 @@ TEXTS = ("name", "filename", "type", "encoder")
 class Tree:
     """The curl_mime of a handle. Let go of after libcurl has."""
 
-    __slots__ = ("_readings", "mime")
+    __slots__ = ("_end", "_readings", "mime")
 
     def __init__(self, description: MimeEngine, easy: Engine) -> None:
         """Make it, with the handle entered."""
         self._readings: dict[int, Reading] = {}
-        self.mime = ffi.gc(self.make(description, easy), lib.curl_mime_free)
+        self.mime = self.make(description, easy)
+        self._end = backstop(self.mime, lib.curl_mime_free)
 
     def make(self, description: MimeEngine, easy: Engine) -> Any:
         """The caller's to free (curl_mime_init)."""

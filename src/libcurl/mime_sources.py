@@ -14,7 +14,7 @@ from libcurl.callbacks import deliver
 from libcurl.data import iterator_source
 from libcurl.engine import Engine
 from libcurl.errors import easy_error
-from libcurl.registry import integer, report
+from libcurl.registry import in_use, integer, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,14 +88,26 @@ READ_ERROR: int = (1 << 8 * ffi.sizeof("size_t")) - 1
 readings: dict[int, Callable[[], Reading | None]] = {}
 
 
+def _find(part: int) -> Reading | None:
+    """What reads under this number: also where a cycle is collected, and weak references are dead."""
+    found = readings.get(part)
+    reading = found() if found else None
+    if reading is None:
+        for easy in (easy for handle in in_use() for easy in handle._company()):
+            for kept in (getattr(easy, "_kept", None) or {}).values():
+                reading = getattr(kept, "_readings", {}).get(part)
+                if reading is not None:
+                    reading.easy = ref(easy)
+                    readings[part] = ref(reading)
+                    return reading  # type: ignore[no-any-return]
+    return reading
+
+
 def _failed(
     kind: type[BaseException], exception: BaseException, traceback: TracebackType | None
 ) -> None:
     """cffi's onerror: the transfer that wanted to read or rewind raises it."""
-    found = None
-    if traceback is not None:
-        found = readings.get(traceback.tb_frame.f_locals.get("part", 0))
-    reading = found() if found else None
+    reading = None if traceback is None else _find(traceback.tb_frame.f_locals.get("part", 0))
     easy = reading.easy() if reading else None
     if easy is None:
         report(exception, "a part of a MIME body")
@@ -105,8 +117,7 @@ def _failed(
 
 def _reading(part: int) -> Reading | None:
     """What reads under this number, unless it is gone or its transfer was stopped."""
-    found = readings.get(part)
-    reading = found() if found else None
+    reading = _find(part)
     easy = reading.easy() if reading else None
     return None if easy is None or easy._handle.stopped else reading
 

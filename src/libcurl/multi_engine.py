@@ -10,7 +10,6 @@ gets a RuntimeError, except for wakeup.
 from __future__ import annotations
 
 import atexit
-from _weakref import ref
 from itertools import repeat
 
 import libcurl.callbacks  # noqa: F401 # what C calls
@@ -27,6 +26,7 @@ from libcurl.registry import (
     leave,
     raise_first,
     refusal,
+    register,
     report,
     take_interruptions,
 )
@@ -40,20 +40,6 @@ if TYPE_CHECKING:
 
 _taken = lib.multi_results_taken
 _unpack = ffi.unpack
-
-
-def hold(easies: list[Engine]) -> None:
-    """Let callbacks find them: where a cycle is collected, weak references are cleared first."""
-    for easy in easies:
-        if easy._handle.id in handles:
-            handles[easy._handle.id] = lambda easy=easy: easy  # type: ignore[misc]
-
-
-def let_go(easies: list[Engine]) -> None:
-    """Let callbacks find them for as long as others hold them."""
-    for easy in easies:
-        if easy._handle.id in handles:
-            handles[easy._handle.id] = ref(easy)
 
 
 _new = allocator(lib.multi_new, lib.multi_free)
@@ -106,7 +92,7 @@ class MultiEngine:
         self._given = None
         self._halted = []
         self._sockets = None
-        handles[self._handle.id] = ref(self)
+        register(self._handle.id, self)
 
     @property
     def closed(self) -> bool:
@@ -131,14 +117,8 @@ class MultiEngine:
         handle = self._handle
         if not handle.curlm:
             return 0
-        self._cache.pin()
-        easies = list(self._easies.values())
-        hold(easies)
         code: int = lib.multi_close(handle)
-        let_go(easies)
-        if handle.curlm:
-            self._cache.unpin()
-        else:
+        if not handle.curlm:
             handles.pop(handle.id, None)
             for easy in list(self._easies.values()):
                 easy._multi = None
@@ -159,6 +139,15 @@ class MultiEngine:
             self._close()
         except (AttributeError, TypeError):
             pass  # a constructor that failed, or an interpreter that is gone
+
+    def _company(self) -> list[Any]:
+        """What C may call back for while it is used, by number."""
+        return [self, *self._easies.values()]
+
+    def _caches(self) -> list[ConnectionCache]:
+        """The caches that are affected meanwhile."""
+        easies = list(self._easies.values())
+        return [self._cache, *(cache for easy in easies for cache in easy._caches())]
 
     def _watch(self, easy: Engine | None, fd: int, what: int, assigned: object) -> object:
         """Hook: call the socketfunction."""

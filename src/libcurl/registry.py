@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import sys
 from _operator import index
+from _weakref import ref
+from sys import _getframe
 
 from libcurl._native import lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-    from typing import NoReturn, Protocol
+    from collections.abc import Callable, Iterator
+    from types import FrameType, TracebackType
+    from typing import Any, NoReturn, Protocol
 
     from typing_extensions import Self
 
@@ -29,6 +31,54 @@ if TYPE_CHECKING:
 
 #: The handles that have callbacks, by the number that C knows them by.
 handles: dict[int, Callable[[], Handle | None]] = {}
+
+
+_room = 100
+
+
+def register(number: int, handle: Handle) -> None:
+    """Let C call back for it, for as long as it lives.
+
+    What has gone without a word, for a `__del__` of its own that calls no other, is struck out now and then.
+    """
+    global _room
+    handles.setdefault(number, ref(handle))
+    if len(handles) > _room:
+        for known, found in list(handles.items()):
+            if found() is None:
+                handles.pop(known, None)
+        _room = 2 * len(handles) + 100
+
+
+def find(number: int) -> Any:
+    """The handle that C knows by this number, or None."""
+    found = handles.get(number)
+    handle = found and found()
+    return handle if handle is not None else _revived(number)
+
+
+def in_use() -> Iterator[Any]:
+    """The handles of either interface whose methods this thread is in, the innermost first.
+
+    Where a cycle is collected, weak references to what is in it are dead before the finalizers run, and
+    these may use a handle, or close it. There it can still be found.
+    """
+    frame: FrameType | None = _getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith("libcurl."):
+            handle = frame.f_locals.get("self")
+            if hasattr(handle, "_company"):
+                yield handle
+        frame = frame.f_back
+
+
+def _revived(number: int) -> Any:
+    for used in in_use():
+        for handle in used._company():
+            if handle._handle.id == number:
+                handles[number] = ref(handle)
+                return handle
+    return None
 
 
 class Closing:
@@ -115,13 +165,12 @@ def failed(
 
 def _tell(exception: BaseException, traceback: TracebackType | None) -> None:
     """The handle whose callback this has come out of is told; nobody can be, where there is none."""
-    found = None
+    handle = None
     if exception.__traceback__ is None:
         exception.__traceback__ = traceback  # cffi has taken it off
     if traceback is not None:
         values = traceback.tb_frame.f_locals
-        found = handles.get(values.get("multi") or values.get("easy") or 0)
-    handle = found() if found else None
+        handle = find(values.get("multi") or values.get("easy") or 0)
     if handle is None:
         leave(exception, "a libcurl callback")
     else:

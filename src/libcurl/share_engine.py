@@ -76,20 +76,29 @@ class ShareEngine:
             raise interrupted[0]
 
     def _close(self) -> int:
-        self._cache.pin()
         code: int = lib.share_close(self._handle)
-        if code:
-            self._cache.unpin()
-        else:
+        if not code:
             self._cache.destroyed()
             _open.pop(id(self), None)
         return code
 
+    def _company(self) -> list[Any]:
+        """What C may call back for while it is used, by number."""
+        return []
+
+    def _caches(self) -> list[ConnectionCache]:
+        """The caches that are affected meanwhile."""
+        return [self._cache]
+
     def _released(self) -> None:
-        """An easy handle has left; the last to leave closes a share that was collected before."""
+        """An easy handle has left; the last to leave ends a share that was collected before."""
         self._cache.settle()
         if self._abandoned:
-            self._close()
+            self._end_abandoned()
+
+    def _end_abandoned(self) -> None:
+        """Hook: its finalizer has run, while an easy handle was attached to it."""
+        self._close()
 
     def __del__(self) -> None:
         try:

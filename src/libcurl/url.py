@@ -6,6 +6,7 @@ from _operator import index
 
 from libcurl._native import ffi, lib
 from libcurl.errors import UrlError
+from libcurl.memory import backstop
 from libcurl.options import Option
 from libcurl.raw import absent
 
@@ -90,7 +91,7 @@ class UrlEngine:
         if not curlu:
             raise MemoryError("no memory for a URL")
         self._cell = ffi.new("CURLU **", curlu)
-        self._backstop = ffi.gc(self._cell, lib.url_end)
+        self._backstop = backstop(self._cell, lib.url_end)
 
     def _copy(self) -> Any:
         """A CURLU of its own with the same parts (curl_url_dup)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import pytest
 from interrupts import AFTER_CALLS, Interrupt, after_calls_only, every_line, interrupted
 
 from libcurl import Easy, Mime, Multi, Url, pycurl
+from libcurl.connections import closers
 from libcurl.registry import handles
 
 
@@ -319,3 +321,36 @@ def test_a_mime_whose_setting_was_interrupted_goes_quietly(
         assert noise == []
     gc.collect()
     assert noise == []
+
+
+@pytest.mark.parametrize("face", ["native", "drop-in"])
+def test_a_closer_whose_setting_was_interrupted_is_not_kept(face: str) -> None:
+    made: dict[str, Any] = {}
+
+    def prepare(_: int) -> Callable[[], object]:
+        if face == "native":
+            made["easy"] = easy = Easy()
+            return lambda: easy.set(closesocketfunction=os.close)
+        made["easy"] = curl = pycurl.Curl()
+        return lambda: curl.setopt(pycurl.CLOSESOCKETFUNCTION, os.close)
+
+    gc.collect()
+    before = len(closers)
+    for _ in every_line(prepare):
+        made["easy"].close()
+    made.clear()
+    gc.collect()
+    assert len(closers) == before
+
+
+def test_a_multi_keeps_no_handle_that_was_closed_when_its_adding_was_interrupted() -> None:
+    made: dict[str, Any] = {}
+
+    def prepare(_: int) -> Callable[[], object]:
+        made.update(multi=pycurl.CurlMulti(), curl=pycurl.Curl())
+        return lambda: made["multi"].add_handle(made["curl"])
+
+    for _ in every_line(prepare):
+        made["curl"].close()
+        assert not made["multi"]._easies
+        made["multi"].close()

@@ -14,6 +14,7 @@
 struct share {
   guard inside;
   CURLSH *curlsh; /* NULL once closed */
+  unsigned kinds; /* what it shares: a bit for each curl_lock_data */
   unsigned holders; /* Python, and each easy that libcurl has attached: it locks as it leaves */
   pthread_mutex_t locks[KINDS]; /* by curl_lock_data; what comes later shares the first */
 };
@@ -33,6 +34,22 @@ static void on_unlock(CURL *curl, curl_lock_data data, void *p)
   pthread_mutex_unlock(&s->locks[data < KINDS ? data : 0]);
 }
 
+static CURLSH *make_curlsh(share *s)
+{
+  CURLSH *curlsh = curl_share_init();
+  int kind;
+
+  if(!curlsh)
+    return NULL;
+  curl_share_setopt(curlsh, CURLSHOPT_USERDATA, s);
+  curl_share_setopt(curlsh, CURLSHOPT_LOCKFUNC, on_lock);
+  curl_share_setopt(curlsh, CURLSHOPT_UNLOCKFUNC, on_unlock);
+  for(kind = 0; kind < KINDS; kind++)
+    if(s->kinds & 1u << kind)
+      curl_share_setopt(curlsh, CURLSHOPT_SHARE, kind);
+  return curlsh;
+}
+
 static share *make_share(void)
 {
   share *s = calloc(1, sizeof(*s));
@@ -42,7 +59,7 @@ static share *make_share(void)
   if(!s)
     return NULL;
   guard_init(&s->inside);
-  s->curlsh = curl_share_init();
+  s->curlsh = make_curlsh(s);
   if(!s->curlsh) {
     free(s);
     return NULL;
@@ -53,9 +70,6 @@ static share *make_share(void)
   for(i = 0; i < KINDS; i++)
     pthread_mutex_init(&s->locks[i], &recursive);
   pthread_mutexattr_destroy(&recursive);
-  curl_share_setopt(s->curlsh, CURLSHOPT_USERDATA, s);
-  curl_share_setopt(s->curlsh, CURLSHOPT_LOCKFUNC, on_lock);
-  curl_share_setopt(s->curlsh, CURLSHOPT_UNLOCKFUNC, on_unlock);
   return s;
 }
 
@@ -106,6 +120,8 @@ int share_set(share *s, CURLSHoption option, int data)
 
   if(!code) {
     code = curl_share_setopt(s->curlsh, option, data);
+    if(!code && data < KINDS)
+      s->kinds = option == CURLSHOPT_SHARE ? s->kinds | 1u << data : s->kinds & ~(1u << data);
     guard_leave(&s->inside);
   }
   return code;
@@ -126,6 +142,20 @@ int share_close(share *s)
   code = curl_share_cleanup(s->curlsh);
   if(!code)
     s->curlsh = NULL;
+  guard_leave(&s->inside);
+  return code;
+}
+
+/* What is in it goes as share_close has it, and it is open still, if there is the memory for that. */
+int share_empty(share *s)
+{
+  int code = share_enter(s);
+
+  if(code)
+    return code;
+  code = curl_share_cleanup(s->curlsh);
+  if(!code)
+    s->curlsh = make_curlsh(s);
   guard_leave(&s->inside);
   return code;
 }

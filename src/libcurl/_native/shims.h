@@ -307,6 +307,7 @@ int multi_step(multi *, int milliseconds);
 /* share.c */
 share_hold *share_new(size_t size);
 void share_free(share_hold *);
+int share_empty(share *);
 int share_close(share *);
 int share_closed(const share *);
 int share_set(share *, CURLSHoption, int data);

@@ -8,7 +8,7 @@ from operator import index
 
 from libcurl._native import ffi, lib
 from libcurl.engine import SLICE, Engine
-from libcurl.multi_engine import MultiEngine, hold, let_go
+from libcurl.multi_engine import MultiEngine
 from libcurl.pycurl.common import (
     CurlMultiAttributes,
     dict_of_subclasses,
@@ -20,7 +20,7 @@ from libcurl.pycurl.common import (
 from libcurl.pycurl.curl import Curl
 from libcurl.pycurl.names import OWNED
 from libcurl.raw import absent
-from libcurl.registry import handles, interruptions, report
+from libcurl.registry import interruptions, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,12 +108,8 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
     def _end(self, close_handles: bool) -> None:
         """Callbacks are told of every removal; what they raise has nowhere else to go."""
         self._ending = True
-        number = self._handle.id
-        handles[number] = lambda: self  # also where a cycle is collected
-        easies = list(self._easies.values())
-        hold(easies)
         try:
-            for easy in easies:
+            for easy in list(self._easies.values()):
                 lib.multi_remove(self._handle, easy._handle)
                 self._forget(easy)
                 self._report()
@@ -122,10 +118,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
             code = self._close()
             self._report()
         finally:
-            let_go(easies)
             self._ending = False
-            if number in handles:
-                handles[number] = ref(self)
         if code:
             self._fail(code, "close", "close failed")
 
@@ -265,26 +258,37 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
     def add_handle(self, curl: Curl) -> None:
         """Add a handle, which is kept alive."""
         found = _NO_NUMBER
-        if isinstance(curl, Curl):
-            # Whoever drives must know it as soon as C does, whatever interrupts this.
-            self._easies[curl._handle.id] = curl
-            found = _take_in(self._handle, curl._handle)
-        if found < _REFUSED:
-            self._not_added(curl, found - _NO_NUMBER)
-        if not curl._handle.registered:
-            curl._register()
+        try:
+            if isinstance(curl, Curl):
+                # Whoever drives must know it as soon as C does, whatever interrupts this.
+                self._easies[curl._handle.id] = curl
+                found = _take_in(self._handle, curl._handle)
+            if found < _REFUSED:
+                self._not_added(curl, found - _NO_NUMBER)
+            if not curl._handle.registered:
+                curl._register()
+            curl._joined = ref(self)
+        except BaseException:
+            self._half_added(curl)
+            raise
         if curl._cache is not None:
             self._moved_in(curl)
-        curl._joined = ref(self)
         _added(self._handle)
         if found < 0 or interruptions:
             self._after(0)
 
+    def _half_added(self, curl: object) -> None:
+        """It is in here as far as C is concerned, or it is not."""
+        if isinstance(curl, Curl):
+            if curl._handle.joined == self._handle:
+                curl._register()
+                curl._joined = ref(self)
+            else:
+                self._easies.pop(curl._handle.id, None)
+
     def _not_added(self, curl: Curl, code: int) -> None:
         """C has refused it: why, unless an interrupt has kept Python from noting that C has it already."""
         there = isinstance(curl, Curl) and curl._handle.joined == self._handle
-        if isinstance(curl, Curl) and not there:
-            self._easies.pop(curl._handle.id, None)
         self._check_handle(curl, "add_handle")
         if curl.closed:
             raise error("curl object already closed")

@@ -59,6 +59,7 @@ class CurlShare(CurlShareAttributes, ShareEngine):
                 raise error("CurlShare is closed")
             curl._set(option, self)
             self._users.add(curl)
+            self._abandoned = False
 
     def __init__(self, *, detach_on_close: bool = True) -> None:
         """With `detach_on_close`, close() takes the share away from the handles that use it."""
@@ -101,11 +102,17 @@ class CurlShare(CurlShareAttributes, ShareEngine):
         """Close it, unless it is in use."""
         try:
             if not self.closed:
+                self._abandoned = True
                 self._close()
         except AttributeError:
             pass
         except Exception as exception:
             report(exception, self)
+
+    def _end_abandoned(self) -> None:
+        """Its connections are closed, but it is not: its finalizer may have saved it."""
+        if not lib.share_empty(self._handle):
+            self._cache.destroyed()
 
     def _make_error(self, code: int, message: str) -> Exception:
         return error(code, message)

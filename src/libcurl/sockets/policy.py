@@ -6,8 +6,9 @@ import os
 from _operator import index
 from _socket import AF_INET, AF_INET6, AF_UNIX
 
-from libcurl._native import ffi, lib
+from libcurl._native import lib
 from libcurl.address import Address, _pack
+from libcurl.memory import backstop
 from libcurl.sockets.proxies import Proxy
 from libcurl.sockets.scopes import GLOBAL, SCOPES, embedded, network, plain, scope, this_host
 from libcurl.sockets.tool import Set, Tool, family_of
@@ -212,7 +213,16 @@ class AddressPolicy(Tool):
     Immutable, and shared by any number of handles and threads.
     """
 
-    __slots__ = ("_allowed", "_approved", "_name", "_verdicts", "listen", "proxies", "rules")
+    __slots__ = (
+        "_allowed",
+        "_approved",
+        "_end",
+        "_name",
+        "_verdicts",
+        "listen",
+        "proxies",
+        "rules",
+    )
 
     def __init__(
         self, *rules: Rule, proxies: Iterable[str] | bool = (), listen: bool = False
@@ -232,9 +242,8 @@ class AddressPolicy(Tool):
         self.listen = bool(listen)
         self._name = "AddressPolicy"
         #: What C need not ask about (`_native/verdicts.c`).
-        self._allowed = ffi.gc(lib.verdicts_new(), lib.verdicts_free)
-        if not self._allowed:
-            raise MemoryError
+        self._allowed = lib.verdicts_new()
+        self._end = backstop(self._allowed, lib.verdicts_free)
         self._verdicts: dict[bytes, Verdict] = {}
         #: For the sets that it is in, if these do not translate addresses (`tool`).
         self._approved: dict[tuple[str, str, int, int, bytes | None], None] = {}
