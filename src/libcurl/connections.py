@@ -31,7 +31,7 @@ from _operator import index
 from _weakref import ref
 
 from libcurl._native import ffi, lib
-from libcurl.registry import in_use, leave, refusal, report
+from libcurl.registry import Registry, in_use, leave, refusal, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 #: Every closer that may still be called, by its number.
-closers: dict[int, Callable[[], Closer | None]] = {}
+closers = Registry()
 
 
 class Closer:
@@ -66,13 +66,7 @@ class Closer:
         self.caches: list[Callable[[], ConnectionCache | None]] = []
         self.holders = 1  # the easy that set it, and successors
         self.predecessor: Closer | None = None
-        closers[self.id] = ref(self)
-
-    def __del__(self) -> None:
-        try:
-            closers.pop(self.id, None)  # where an interrupt has kept it from being dropped
-        except AttributeError:
-            pass  # a constructor that was interrupted, or an interpreter that is gone
+        closers.add(self.id, self)
 
     def succeed(self, predecessor: Closer) -> None:
         """Keep the closer that this one replaces in the middle of a transfer."""
@@ -150,7 +144,7 @@ class ConnectionCache:
 def _find(number: int) -> Closer | None:
     """The closer that C knows by this number."""
     found = closers.get(number)
-    closer = found() if found else None
+    closer: Closer | None = found() if found else None
     if closer is None:
         caches: list[ConnectionCache]
         for caches in (handle._caches() for handle in in_use()):

@@ -27,7 +27,6 @@ from libcurl.registry import (
     leave,
     raise_first,
     refusal,
-    register,
     report,
     take_interruptions,
 )
@@ -125,7 +124,7 @@ class Engine(Settings):
         """From now on libcurl may call back: be found, and be closed before the interpreter goes."""
         if self._end is None:
             self._insure()
-        register(self._id, self)
+        handles.add(self._id, self)
 
     @property
     def closed(self) -> bool:

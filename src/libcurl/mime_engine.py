@@ -58,7 +58,7 @@ class Tree:
         number: int = lib.new_id()
         source.hold()  # first of all: what is noted will be released, whatever interrupts this
         reading = self._readings[number] = Reading(source, easy)
-        readings[number] = ref(reading)
+        readings.add(number, reading)
         code: int = lib.mime_source(part, number, source.size, source.seek is not None)
         return code
 

@@ -14,7 +14,7 @@ from libcurl.callbacks import deliver
 from libcurl.data import iterator_source
 from libcurl.engine import Engine
 from libcurl.errors import easy_error
-from libcurl.registry import in_use, integer, report
+from libcurl.registry import Registry, in_use, integer, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,51 +84,52 @@ class Reading:
 UNREADABLE = object()
 READ_ERROR: int = (1 << 8 * ffi.sizeof("size_t")) - 1
 
-#: What reads, by the number that C knows it by.
-readings: dict[int, Callable[[], Reading | None]] = {}
+#: What reads.
+readings = Registry()
 
 
-def _find(part: int) -> Reading | None:
-    """What reads under this number: also where a cycle is collected, and weak references are dead."""
+def _find(part: int) -> tuple[Source, Engine] | None:
+    """What reads under this number, and for whom; also where a cycle is collected (`in_use`)."""
     found = readings.get(part)
     reading = found() if found else None
-    if reading is None:
-        for easy in (easy for handle in in_use() for easy in handle._company()):
-            for kept in (getattr(easy, "_kept", None) or {}).values():
-                reading = getattr(kept, "_readings", {}).get(part)
-                if reading is not None:
-                    reading.easy = ref(easy)
-                    readings[part] = ref(reading)
-                    return reading  # type: ignore[no-any-return]
-    return reading
+    easy = reading.easy() if reading is not None else None
+    if reading is not None and easy is not None:
+        return reading.source, easy
+    for easy in (easy for handle in in_use() for easy in handle._company()):
+        for kept in (getattr(easy, "_kept", None) or {}).values():
+            reading = getattr(kept, "_readings", {}).get(part)
+            if reading is not None:
+                return reading.source, easy
+    return None
 
 
 def _failed(
     kind: type[BaseException], exception: BaseException, traceback: TracebackType | None
 ) -> None:
     """cffi's onerror: the transfer that wanted to read or rewind raises it."""
-    reading = None if traceback is None else _find(traceback.tb_frame.f_locals.get("part", 0))
-    easy = reading.easy() if reading else None
-    if easy is None:
+    found = None if traceback is None else _find(traceback.tb_frame.f_locals.get("part", 0))
+    if found is None:
         report(exception, "a part of a MIME body")
     else:
+        _, easy = found
         easy._failed(exception, "mime")
 
 
-def _reading(part: int) -> Reading | None:
+def _source(part: int) -> Source | None:
     """What reads under this number, unless it is gone or its transfer was stopped."""
-    reading = _find(part)
-    easy = reading.easy() if reading else None
-    return None if easy is None or easy._handle.stopped else reading
+    found = _find(part)
+    if found is None:
+        return None
+    source, easy = found
+    return None if easy._handle.stopped else source
 
 
 @ffi.def_extern(error=lib.CURL_READFUNC_ABORT, onerror=_failed)
 def python_mime_read(part: int, data: Any, size: int) -> int:
     """The read callback of curl_mime_data_cb."""
-    reading = _reading(part)
-    if reading is None:
+    source = _source(part)
+    if source is None:
         return lib.CURL_READFUNC_ABORT  # type: ignore[no-any-return]
-    source = reading.source
     if source.current != part:
         source.begin(part)
     given = source.read(size)
@@ -138,10 +139,9 @@ def python_mime_read(part: int, data: Any, size: int) -> int:
 @ffi.def_extern(error=lib.CURL_SEEKFUNC_FAIL, onerror=_failed)
 def python_mime_seek(part: int, offset: int, origin: int) -> int:
     """The seek callback of curl_mime_data_cb."""
-    reading = _reading(part)
-    if reading is None:
+    source = _source(part)
+    if source is None:
         return lib.CURL_SEEKFUNC_FAIL  # type: ignore[no-any-return]
-    source = reading.source
     if source.current != part:
         return lib.CURL_SEEKFUNC_OK  # type: ignore[no-any-return]  # the next read begins anyway
     assert source.seek is not None

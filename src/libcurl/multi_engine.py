@@ -26,7 +26,6 @@ from libcurl.registry import (
     leave,
     raise_first,
     refusal,
-    register,
     report,
     take_interruptions,
 )
@@ -92,7 +91,7 @@ class MultiEngine:
         self._given = None
         self._halted = []
         self._sockets = None
-        register(self._handle.id, self)
+        handles.add(self._handle.id, self)
 
     @property
     def closed(self) -> bool:

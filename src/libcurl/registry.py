@@ -29,25 +29,28 @@ if TYPE_CHECKING:
         def _failed(self, exception: BaseException, where: str = "") -> None: ...
 
 
-#: The handles that have callbacks, by the number that C knows them by.
-handles: dict[int, Callable[[], Handle | None]] = {}
+class Registry(dict[int, "Callable[[], Any]"]):
+    """What C knows by numbers that are never used twice, by weak reference."""
+
+    #: How many there may be before those that are gone are looked for.
+    _room = 100
+
+    def add(self, number: int, known: object) -> None:
+        """Let C call back for it, for as long as it lives.
+
+        Who knows it strikes it out when it goes. What has gone without a word, for an interrupt or for a
+        `__del__` that calls no other, is struck out now and then.
+        """
+        self.setdefault(number, ref(known))
+        if len(self) > self._room:
+            for other, found in list(self.items()):
+                if found() is None:
+                    self.pop(other, None)
+            self._room = 2 * len(self) + 100
 
 
-_room = 100
-
-
-def register(number: int, handle: Handle) -> None:
-    """Let C call back for it, for as long as it lives.
-
-    What has gone without a word, for a `__del__` of its own that calls no other, is struck out now and then.
-    """
-    global _room
-    handles.setdefault(number, ref(handle))
-    if len(handles) > _room:
-        for known, found in list(handles.items()):
-            if found() is None:
-                handles.pop(known, None)
-        _room = 2 * len(handles) + 100
+#: The handles that have callbacks.
+handles = Registry()
 
 
 def find(number: int) -> Any:
@@ -65,7 +68,7 @@ def in_use() -> Iterator[Any]:
     """
     frame: FrameType | None = _getframe(1)
     while frame is not None:
-        if frame.f_globals.get("__name__", "").startswith("libcurl."):
+        if str(frame.f_globals.get("__name__")).startswith("libcurl."):
             handle = frame.f_locals.get("self")
             if hasattr(handle, "_company"):
                 yield handle

@@ -216,6 +216,7 @@ class Client:
     def closer(self, fd):
         self.calls.append("close")
         os.close(fd)
+        return 0
 
     def read(self, size):
         self.calls.append("read")
@@ -309,6 +310,7 @@ class Handle({make}):
 def closer(fd):
     closed.append(fd)
     os.close(fd)
+    return 0
 
 handle = Handle()
 options = dict(url=url, writefunction=body.append, closesocketfunction=closer)
@@ -387,6 +389,7 @@ closed, saved = [], []
 def closer(fd):
     closed.append(fd)
     os.close(fd)
+    return 0
 
 class Share(pycurl.CurlShare):
     def __del__(self):
@@ -415,7 +418,7 @@ work(Share)
 collect()
 assert len(closed) == 2, closed
 share = saved[0]
-if order == "share first":
+if order == "share first" and sys.implementation.name == "cpython":  # PyPy has an order of its own
     assert not share.closed
     curls = [pycurl.Curl(), pycurl.Curl()]
     for curl in curls:

@@ -324,7 +324,7 @@ def test_a_mime_whose_setting_was_interrupted_goes_quietly(
 
 
 @pytest.mark.parametrize("face", ["native", "drop-in"])
-def test_a_closer_whose_setting_was_interrupted_is_not_kept(face: str) -> None:
+def test_a_closer_whose_setting_was_interrupted_is_not_noted_for_ever(face: str) -> None:
     made: dict[str, Any] = {}
 
     def prepare(_: int) -> Callable[[], object]:
@@ -336,11 +336,12 @@ def test_a_closer_whose_setting_was_interrupted_is_not_kept(face: str) -> None:
 
     gc.collect()
     before = len(closers)
-    for _ in every_line(prepare):
-        made["easy"].close()
+    for _ in range(20):
+        for _ in every_line(prepare):
+            made["easy"].close()
     made.clear()
     gc.collect()
-    assert len(closers) == before
+    assert len(closers) < before + 200  # for what is gone is looked now and then
 
 
 def test_a_multi_keeps_no_handle_that_was_closed_when_its_adding_was_interrupted() -> None:
