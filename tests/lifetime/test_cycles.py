@@ -15,6 +15,13 @@ from servers.http import HTTPServer
 def collect():
     for _ in range(4):
         gc.collect()
+
+closed = []
+
+def closer(fd):
+    closed.append(fd)
+    os.close(fd)
+    return 0
 """
 
 
@@ -53,14 +60,11 @@ def test_a_handle_in_a_cycle_is_open_to_its_finalizer_and_closed_by_its_closer(
         WATCH
         + f"""
 from libcurl.registry import handles
-seen, closed = [], []
+seen = []
 class Handle({make}):
     def __del__(self):
         seen.append(self.getinfo(pycurl.RESPONSE_CODE) if {make} is pycurl.Curl else self.info.response_code)
         super().__del__()
-def closer(fd):
-    closed.append(fd)
-    os.close(fd)
 for kind in 3 * [Handle, {make}]:
     handle = kind()
     {before}
@@ -129,10 +133,6 @@ def test_a_share_in_a_cycle_with_its_handle_closes_its_connections(script: Any) 
     script(
         WATCH
         + """
-closed = []
-def closer(fd):
-    closed.append(fd)
-    os.close(fd)
 def work(url):
     share = libcurl.Share(libcurl.LockData.CONNECT)
     easy = libcurl.Easy(url=url, share=share, closesocketfunction=closer)
@@ -300,18 +300,13 @@ def test_a_handle_that_its_finalizer_has_saved_from_a_cycle_works_as_before(
         WATCH
         + f"""
 url = sys.argv[1]
-saved, body, closed = [], [], []
+saved, body = [], []
 class Handle({make}):
     def __del__(self):
         if self in saved:
             super().__del__()
         else:
             saved.append(self)
-def closer(fd):
-    closed.append(fd)
-    os.close(fd)
-    return 0
-
 handle = Handle()
 options = dict(url=url, writefunction=body.append, closesocketfunction=closer)
 if {make} is pycurl.Curl:
@@ -385,12 +380,7 @@ def test_a_share_of_the_drop_in_closes_its_connections_in_a_cycle_and_is_open_wh
         WATCH
         + """
 url, order = sys.argv[1:]
-closed, saved = [], []
-def closer(fd):
-    closed.append(fd)
-    os.close(fd)
-    return 0
-
+saved = []
 class Share(pycurl.CurlShare):
     def __del__(self):
         super().__del__()
