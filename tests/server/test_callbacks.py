@@ -863,3 +863,33 @@ def test_a_child_forked_in_a_callback_can_close_and_exit(
         print(list(map(os.waitstatus_to_exitcode, status)))
     """
     assert script(lines) == "[7]\n"
+
+
+@pytest.mark.parametrize("name", ["WRITEFUNCTION", "HEADERFUNCTION", "XFERINFOFUNCTION"])
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_child_that_the_drop_in_has_forked_in_a_callback_can_close_and_exit(
+    http: Any, script: Any, name: str, closes: bool
+) -> None:
+    lines = f"""
+        import os, sys
+        from libcurl import pycurl
+        def callback(*arguments):
+            if os.getpid() == parent and not status:
+                child = os.fork()
+                if child:
+                    status.append(os.waitpid(child, 0)[1])
+                    return
+                if {closes}:
+                    curl.close()
+                sys.exit(7)
+        status = []
+        parent = os.getpid()
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.URL, {http.url!r})
+        curl.setopt(pycurl.NOPROGRESS, 0)
+        curl.setopt(pycurl.WRITEDATA, open(os.devnull, "wb"))
+        curl.setopt(pycurl.{name}, callback)
+        curl.perform()
+        print(list(map(os.waitstatus_to_exitcode, status)))
+    """
+    assert script(lines) == "[7]\n"

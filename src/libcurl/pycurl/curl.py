@@ -22,7 +22,7 @@ from libcurl.pycurl.options import OptionMethods
 from libcurl.pycurl.transfers import TransferMethods
 from libcurl.pycurl.version import VERSION
 from libcurl.pycurl.websocket import WebSocketMethods
-from libcurl.registry import report
+from libcurl.registry import leave, report
 from libcurl.settings import Settings
 from libcurl.special import SLOTS
 
@@ -232,7 +232,7 @@ class Curl(
         handle = self._handle
         multi = self._multi
         if handle.closing or (handle.joined and (multi is None or multi._ending)):
-            report(exception, self)
+            leave(exception, self)
         elif isinstance(exception, Exception) and where not in _RAISED:
             if where != "debug":  # of which libcurl takes no notice
                 self._cause = exception
