@@ -60,4 +60,4 @@ async def main(urls):
 
 
 if __name__ == "__main__":
-    trio.run(main, sys.argv[1:])
+    trio.run(main, sys.argv[1:] or sys.exit(__doc__))

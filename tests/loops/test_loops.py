@@ -164,6 +164,20 @@ def test_examples_tell_of_failures(name: str, http: Any) -> None:
     assert "COULDNT_CONNECT" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_examples_tell_how_they_are_called(name: str) -> None:
+    needed(name.removeprefix("with_"))
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{name}.py")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"python {name}.py URL..." in done.stderr
+
+
 def test_trios_example_aborts_what_is_cancelled(http: Any) -> None:
     trio = pytest.importorskip("trio")
     client_of = runpy.run_path(str(EXAMPLES / "with_trio.py"))["Client"]
