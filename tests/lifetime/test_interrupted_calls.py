@@ -337,7 +337,7 @@ def test_a_closer_whose_setting_was_interrupted_is_not_noted_for_ever(face: str)
     gc.collect()
     before = len(closers)
     for _ in range(20):
-        for _ in every_line(prepare):
+        for _ in every_line(prepare, 2000):  # looking for what is gone has many
             made["easy"].close()
     made.clear()
     gc.collect()
