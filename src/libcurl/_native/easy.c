@@ -230,6 +230,19 @@ easy *easy_classic(size_t size)
   return e;
 }
 
+/* One that was closed, and that nothing in Python can reach, is as good as a new one. */
+void easy_renew(easy *e)
+{
+  char *first = e->first;
+
+  if(e->joined) /* in a forked child */
+    multi_unlink(e);
+  verdicts_free(e->verdicts);
+  memset(e, 0, sizeof(*e));
+  e->first = first;
+  easy_prepare(e, UNBORN, 1);
+}
+
 void easy_free(easy *e)
 {
   easy_end(e);

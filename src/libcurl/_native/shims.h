@@ -183,6 +183,7 @@ int easy_inside(const easy *);
 /* easy.c */
 void easy_classic_agent(const char *);
 easy *easy_classic(size_t size);
+void easy_renew(easy *);
 void easy_free(easy *);
 int easy_init(easy *);
 int easy_duplicate(easy *, easy *twin);

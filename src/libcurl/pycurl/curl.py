@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from _weakref import ref
 
 from libcurl._native import ffi, lib
@@ -28,6 +29,7 @@ from libcurl.special import SLOTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
     from typing_extensions import Self
@@ -42,6 +44,7 @@ _depth = lib.easy_depth
 _leave_to = lib.easy_leave_to
 _reset = lib.easy_reset
 _new = allocator(lib.easy_classic, lib.easy_free)
+_renew = lib.easy_renew
 _make = object.__new__
 _end = lib.easy_close_alone
 _REGISTERED = lib.HANDLE_REGISTERED
@@ -50,11 +53,36 @@ _idle = lib.easy_idle
 _hold = Settings.__dict__["_handle"].__set__
 _hold_cache = Engine.__dict__["_cache"].__set__
 
+#: C's parts of some that are gone, for the next: to make one costs more than to set all its options.
+_spare: list[Any] = []
+_SPARE_MOST = 8
+#: What one has that is gone: a finalizer of somebody else's may save it from the collector.
+_GONE = ffi.new(EASY)
+_GONE.classic = True
+_references: Callable[[object], int] = getattr(sys, "getrefcount", lambda _: 0)
+
+
+def _alone() -> int:
+    """The references to what but one variable has, for the function that asks; -1 where nobody counts."""
+    one = object()
+    return _references(one) or -1
+
+
+_ALONE = _alone()
+
 # Callbacks whose exceptions perform() raises as they are; others are shown, and cause an `error`.
 _RAISED = ("sockopt", "sshkey", "sshhostkey", "prereq", "fnmatch", "closesocket")
 
 #: Attributes that are not the user's.
 _OWN = {*Engine.__slots__, *Settings.__slots__, "_cause", "_joined", "_message", "_values"}
+
+
+def _make_handle() -> Any:
+    try:
+        return _new(EASY)
+    except MemoryError:
+        initialize()
+        raise error("initializing curl failed") from None
 
 
 class Curl(
@@ -96,10 +124,11 @@ class Curl(
         if cls is Curl and (args or kwargs):
             raise TypeError("Curl() takes no arguments")
         try:
-            handle = _new(EASY)
-        except MemoryError:
-            initialize()
-            raise error("initializing curl failed") from None
+            handle = _spare.pop()
+        except IndexError:
+            handle = _make_handle()
+        else:
+            _renew(handle)
         made: Self = _make(cls)
         _hold(made, handle)
         _hold_cache(made, None)
@@ -159,16 +188,21 @@ class Curl(
             handle = self._handle
         except AttributeError:
             return  # a constructor that failed
-        if not handle.curl:
-            return
         code = _end(handle)
+        if not code:
+            _hold(self, _GONE)
+            # Another thread may be about to use it, which somebody's explicit call has not waited for.
+            if _references(handle) == _ALONE and len(_spare) < _SPARE_MOST:
+                _spare.append(handle)
+            return
         if code == _REGISTERED:
+            if not handle.curl:
+                return
             code = _idle(handle)
             if not code or code == lib.HANDLE_FORKED:
                 super().__del__()
                 return
-        if code:
-            report(refused(code, "curl", "__del__"), self)
+        report(refused(code, "curl", "__del__"), self)
 
     def duphandle(self) -> Self:
         """A new handle with the same options, callables and attributes."""
