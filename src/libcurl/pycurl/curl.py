@@ -54,21 +54,13 @@ _hold = Settings.__dict__["_handle"].__set__
 _hold_cache = Engine.__dict__["_cache"].__set__
 
 #: C's parts of some that are gone, for the next: to make one costs more than to set all its options.
-_spare: list[Any] = []
+_spare: list[tuple[Any]] = []
 _SPARE_MOST = 8
 #: What one has that is gone: a finalizer of somebody else's may save it from the collector.
 _GONE = ffi.new(EASY)
 _GONE.classic = True
+#: PyPy counts none, so nothing is spare there.
 _references: Callable[[object], int] = getattr(sys, "getrefcount", lambda _: 0)
-
-
-def _alone() -> int:
-    """The references to what but one variable has, for the function that asks; -1 where nobody counts."""
-    one = object()
-    return _references(one) or -1
-
-
-_ALONE = _alone()
 
 # Callbacks whose exceptions perform() raises as they are; others are shown, and cause an `error`.
 _RAISED = ("sockopt", "sshkey", "sshhostkey", "prereq", "fnmatch", "closesocket")
@@ -124,7 +116,7 @@ class Curl(
         if cls is Curl and (args or kwargs):
             raise TypeError("Curl() takes no arguments")
         try:
-            handle = _spare.pop()
+            (handle,) = _spare.pop()
         except IndexError:
             handle = _make_handle()
         else:
@@ -191,9 +183,13 @@ class Curl(
         code = _end(handle)
         if not code:
             _hold(self, _GONE)
-            # Another thread may be about to use it, which somebody's explicit call has not waited for.
-            if _references(handle) == _ALONE and len(_spare) < _SPARE_MOST:
-                _spare.append(handle)
+            # Another thread may be about to use it, which somebody's explicit call has not waited for. Of
+            # an item there is the tuple's reference, and that of who asks; how a variable's is counted
+            # depends on the Python.
+            held = (handle,)
+            del handle
+            if _references(held[0]) == 2 and len(_spare) < _SPARE_MOST:
+                _spare.append(held)
             return
         if code == _REGISTERED:
             if not handle.curl:
