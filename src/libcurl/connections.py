@@ -31,7 +31,7 @@ from _operator import index
 from _weakref import ref
 
 from libcurl._native import ffi, lib
-from libcurl.registry import Registry, in_use, leave, refusal, report
+from libcurl.registry import Registry, in_use, leave, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def install_closer(easy: Engine, option: Option, function: Callable[[int], Any] 
     replaced = easy._closer
     if function is None and replaced is None:
         if easy.closed:
-            raise refusal(lib.HANDLE_CLOSED, easy._kind)
+            raise easy._refusal(lib.HANDLE_CLOSED)
         return
     closer = None
     if function is not None or easy._in_transfer():

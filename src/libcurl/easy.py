@@ -208,7 +208,8 @@ class Easy(Closing, Engine):
                 size = _fetch_on(handle)
             if size >= 0:
                 body = view[:size]
-                _fetched(handle)
+                if _fetched(handle):
+                    self._after(0)
                 return body
             if size == _NO_SIZE:
                 body = self._body = self._fetched_body()

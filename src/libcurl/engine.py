@@ -26,7 +26,6 @@ from libcurl.registry import (
     interruptions,
     leave,
     raise_first,
-    refusal,
     report,
     take_interruptions,
 )
@@ -156,7 +155,7 @@ class Engine(Settings):
                 multi._halt(self)
             return []
         if code:
-            raise refusal(code, self._kind)
+            raise self._refusal(code)
         return self._take_exceptions()
 
     def _closed(self) -> None:
@@ -397,7 +396,7 @@ class Engine(Settings):
     def _error(self, code: int) -> Exception:
         """The exception for what a shim has answered."""
         if code in REFUSALS:
-            return refusal(code, self._kind)
+            return self._refusal(code)
         handle = self._handle
         files = handle.files
         if files and files.error:

@@ -100,8 +100,9 @@ class Settings:
 
     @_closer.setter
     def _closer(self, closer: Closer | None) -> None:
-        if self._cache is not None:
-            self._cache.current = closer
+        cache = self._cache  # which another thread may take away
+        if cache is not None:
+            cache.current = closer
 
     # -- Options ---------------------------------------------------------------------------------
 
@@ -118,7 +119,7 @@ class Settings:
         size = 0
         unset: list[Option] = []
         if not options and self.closed:
-            raise refusal(lib.HANDLE_CLOSED, self._kind)
+            raise self._refusal(lib.HANDLE_CLOSED)
         for name, value in options.items():
             option = by_name[name]
             if value is None:
@@ -260,11 +261,15 @@ class Settings:
         """Hook: make `_special`."""
         raise NotImplementedError
 
+    def _refusal(self, code: int) -> Exception:
+        """Hook: the face's exception where a shim does not enter libcurl."""
+        return refusal(code, self._kind)
+
     def _option_error(self, code: int, option: Option, value: object) -> Exception:
         """The exception for an option that libcurl refuses. Values may be secrets: numbers are told."""
         name = f"CURLOPT_{option.name.upper()}"
         if code in REFUSALS:
-            return refusal(code, self._kind)
+            return self._refusal(code)
         if code in (lib.CURLE_UNKNOWN_OPTION, lib.CURLE_NOT_BUILT_IN):
             from libcurl.errors import NotSupported
 
@@ -292,7 +297,7 @@ class Settings:
                 left = True
         if not left:
             if self.closed:
-                raise refusal(lib.HANDLE_CLOSED, self._kind)
+                raise self._refusal(lib.HANDLE_CLOSED)
             return
         self._set_again_without(options)
 

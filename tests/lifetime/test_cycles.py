@@ -362,6 +362,8 @@ class Client:
         else:
             while self.multi.perform()[1]:
                 self.multi.select(1)
+            assert self.handle in self.multi
+            assert self.multi.info_read() == (0, [self.handle], [])
         seen.append(b"".join(self.body))
 Client()
 collect()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from interrupts import AFTER_CALLS, Interrupt, after_calls_only, every_line, interrupted
 
-from libcurl import Easy, Mime, Multi, Url, pycurl
+from libcurl import Easy, Error, Mime, Multi, Url, pycurl
 from libcurl.connections import closers
 from libcurl.registry import handles
 
@@ -40,6 +40,7 @@ def test_a_handle_whose_adding_was_interrupted_can_be_added_and_removed(http: An
 
     for _ in every_line(prepare):
         multi, curl = made["multi"], made["curl"]
+        assert (curl in multi) == bool(curl._handle.joined)
         if curl.multi() is not multi:
             multi.add_handle(curl)
         assert drive(multi) == [curl]
@@ -58,6 +59,7 @@ def test_a_handle_whose_removal_was_interrupted_can_be_removed_and_used(http: An
 
     for _ in every_line(prepare):
         multi, curl = made["multi"], made["curl"]
+        assert (curl in multi) == bool(curl._handle.joined)
         if curl.multi() is multi:
             multi.remove_handle(curl)
         assert drive(multi) == []
@@ -253,6 +255,76 @@ def test_a_signal_handler_may_be_the_first_to_use_a_handle(http: Any) -> None:
         interrupted(easy.fetch, at, easy.fetch)
         assert easy.fetch() == b"hello"
         easy.close()
+
+
+@pytest.mark.parametrize("after_calls", [False, pytest.param(True, marks=after_calls_only)])
+@pytest.mark.parametrize("size", [0, 30_000, 100_000])
+@pytest.mark.parametrize("face", ["native", "drop-in"])
+def test_a_signal_handler_that_fetches_is_refused_or_has_a_body_of_its_own(
+    face: str, size: int, after_calls: bool, http: Any
+) -> None:
+    url = f"{http.url}/stats?size={size}"  # no two are alike
+    fetch: Callable[[], bytes]
+    if face == "native":
+        fetch = Easy(url=url).fetch
+    else:
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.URL, url)
+        fetch = curl.perform_rb
+    bodies = [fetch()]
+    for at in range(1, 100):
+        called = False
+
+        def handler() -> None:
+            nonlocal called
+            called = True
+            try:
+                bodies.append(fetch())
+            except (Error, pycurl.error):
+                pass
+
+        assert not interrupted(lambda: bodies.append(fetch()), at, handler, after_calls)
+        if not called:
+            break
+    assert at > (1 if after_calls else 5)
+    assert len(set(bodies)) == len(bodies) > at
+    assert all(bodies)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda curl: curl.getinfo(pycurl.EFFECTIVE_URL),
+        lambda curl: curl.getinfo(pycurl.INFO_COOKIELIST),
+        lambda curl: curl.unsetopt(pycurl.URL),
+        lambda curl: curl.setopt(pycurl.HTTPHEADER, ["A: b"]),
+        lambda curl: curl.setopt(pycurl.CLOSESOCKETFUNCTION, os.close),
+        lambda curl: curl.perform_rb(),
+        lambda curl: curl.duphandle(),
+    ],
+)
+def test_what_finds_its_curl_closed_meanwhile_raises_an_error_of_pycurls(
+    use: Callable[[Any], object], http: Any
+) -> None:
+    for at in range(1, 200):
+        curl = curl_for(http.url)
+        closed = False
+
+        def close() -> None:
+            nonlocal closed
+            closed = True
+            try:
+                curl.close()  # noqa: B023 # it is called in this turn
+            except pycurl.error:
+                pass  # it performs
+
+        try:
+            interrupted(lambda: use(curl), at, close)  # noqa: B023
+        except pycurl.error:
+            pass
+        curl.close()
+        if not closed:
+            return
 
 
 @pytest.mark.parametrize("face", ["native", "drop-in"])

@@ -264,7 +264,7 @@ static int amid(easy *e)
   multi *m = e->joined;
 
   if(e->performing || !m)
-    return e->performing;
+    return e->performing != 0;
   if(e->waits == m->drives)
     return 0;
   if(!e->ended)

@@ -266,8 +266,9 @@ int easy_stream_on(easy *e, int milliseconds)
   return code;
 }
 
-/* A transfer whose body Python wants: HANDLE_RUNNING means easy_fetch_on, as with easy_perform. When it has
- * succeeded Python is still inside, until easy_fetched, so that the body is this transfer's. The answer is
+/* A transfer whose body Python wants: HANDLE_RUNNING means easy_fetch_on, as with easy_perform. One that has
+ * succeeded is not over before easy_fetched: the body is this transfer's, whatever other threads do, or a
+ * signal handler before Python has looked at it. The answer is
  * the size of a body at e->first, where there is nothing else to do than to look there; else NO_SIZE and
  * the answer of easy_perform. The body of a classic handle is collected for this once. */
 int64_t easy_fetch(easy *e)
@@ -283,7 +284,7 @@ int64_t easy_fetch_on(easy *e)
   int code = step(e, SLICE, &result);
 
   if(!code && (code = end(e, result)) == 0) {
-    guard_show(&e->inside);
+    e->performing = FETCHED;
     return !e->attention && e->body.data == e->first ? (int64_t)e->body.size : NO_SIZE;
   }
   if(code != HANDLE_RUNNING)
@@ -291,8 +292,15 @@ int64_t easy_fetch_on(easy *e)
   return NO_SIZE + code;
 }
 
-/* Python has the body, or was interrupted. */
-void easy_fetched(easy *e) { guard_shown(&e->inside); }
+/* Python has the body, or was interrupted: the transfer is over. Whether somebody has asked to close it. */
+int easy_fetched(easy *e)
+{
+  if(e->performing != FETCHED || guard_elsewhere(&e->inside))
+    return 0;
+  e->performing = 0;
+  easy_leave(e);
+  return e->closing;
+}
 
 /* Give up a transfer that easy_perform or easy_stream has left running. */
 void easy_abandon(easy *e)

@@ -43,6 +43,9 @@ typedef struct files {
 /* What easy_fetch has room for without ado. */
 enum { FIRST_ROOM = 16384 };
 
+/* What `performing` is when all that is left of a transfer is that Python looks at its body. */
+enum { FETCHED = 2 };
+
 /* Where the answers of easy_fetch begin that are no sizes. */
 enum { NO_SIZE = -4096 };
 
@@ -128,6 +131,7 @@ typedef struct easy {
   unsigned char stage; /* of a plan: what is set, and what is put off (plan.c) */
   unsigned char insurances; /* how many times easy_backstop is to come */
   unsigned char buffers; /* how large libcurl's are (perform.c) */
+  unsigned char performing; /* inside easy_perform; FETCHED from the end of easy_fetch to easy_fetched */
   _Bool maxconnects_changed; /* and the private multi has not heard of it */
   _Bool classic; /* as pycurl's are: it has an agent, and is not used in callbacks of its own */
   _Bool opens; /* a Python opener is set */
@@ -153,7 +157,6 @@ typedef struct easy {
   _Bool touched; /* Python has had control: what it has written to the sink's file goes first */
   _Bool attached; /* in the private multi */
   _Bool leaves_more; /* than one request's connection, there: certificates, connections of libcurl's own */
-  _Bool performing; /* inside easy_perform */
   _Bool dropping; /* it leaves a multi: no closer begins, or goes on with, a transfer */
   _Bool closing; /* close() was called in a callback */
   _Bool stopped; /* a callback raised: no callback of this transfer is entered any more */
@@ -207,7 +210,7 @@ int easy_stream(easy *, int milliseconds);
 int easy_stream_on(easy *, int milliseconds);
 int64_t easy_fetch(easy *);
 int64_t easy_fetch_on(easy *);
-void easy_fetched(easy *);
+int easy_fetched(easy *);
 void easy_abandon(easy *);
 
 /* infos.c */

@@ -148,15 +148,16 @@ else:
     )
 
 
-def refused(code: int, what: str, method: str) -> Exception:
+def refused(code: int, what: str, method: str = "") -> Exception:
     """For what a shim answers before it enters libcurl. `what` is "curl" or "multi"."""
     running = "perform" if what == "curl" else "multi_perform"
+    cannot = f"cannot invoke {method}()" if method else f"cannot use the {what} handle"
     if code == lib.HANDLE_CLOSED:
-        return error(f"cannot invoke {method}() - no {what} handle")
+        return error(f"{cannot} - no {what} handle")
     if code == lib.HANDLE_FORKED:
-        return error(f"cannot invoke {method}() - the {what} handle was made before a fork")
+        return error(f"{cannot} - the {what} handle was made before a fork")
     where = " on another thread" if code == lib.HANDLE_BUSY and "pause" in method else ""
-    return error(f"cannot invoke {method}() - {running}() is currently running{where}")
+    return error(f"{cannot} - {running}() is currently running{where}")
 
 
 def show(exception: BaseException) -> None:

@@ -23,7 +23,7 @@ from libcurl.pycurl.options import OptionMethods
 from libcurl.pycurl.transfers import TransferMethods
 from libcurl.pycurl.version import VERSION
 from libcurl.pycurl.websocket import WebSocketMethods
-from libcurl.registry import leave, report
+from libcurl.registry import find, leave, report
 from libcurl.settings import Settings
 from libcurl.special import SLOTS
 
@@ -130,7 +130,10 @@ class Curl(
     def _multi(self) -> Any:
         """The multi that it is in: kept alive by others only."""
         joined = self._joined
-        return joined and joined()
+        multi = joined and joined()
+        if multi is None and joined is not None and self._handle.joined:
+            return find(self._handle.joined.id)  # where a cycle is collected
+        return multi
 
     @_multi.setter
     def _multi(self, multi: Any) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -178,27 +181,27 @@ class Curl(
         """Close it, at the latest now. Not while it performs."""
         try:
             handle = self._handle
-        except AttributeError:
-            return  # a constructor that failed
-        code = _end(handle)
-        if not code:
-            _hold(self, _GONE)
-            # Another thread may be about to use it, which somebody's explicit call has not waited for. Of
-            # an item there is the tuple's reference, and that of who asks; how a variable's is counted
-            # depends on the Python.
-            held = (handle,)
-            del handle
-            if _references(held[0]) == 2 and len(_spare) < _SPARE_MOST:
-                _spare.append(held)
-            return
-        if code == _REGISTERED:
-            if not handle.curl:
+            code = _end(handle)
+            if not code:
+                _hold(self, _GONE)
+                # Another thread may be about to use it, which somebody's explicit call has not waited for.
+                # Of an item there is the tuple's reference, and that of who asks; how a variable's is
+                # counted depends on the Python.
+                held = (handle,)
+                del handle
+                if _references(held[0]) == 2 and len(_spare) < _SPARE_MOST:
+                    _spare.append(held)
                 return
-            code = _idle(handle)
-            if not code or code == lib.HANDLE_FORKED:
-                super().__del__()
-                return
-        report(refused(code, "curl", "__del__"), self)
+            if code == _REGISTERED:
+                if not handle.curl:
+                    return
+                code = _idle(handle)
+                if not code or code == lib.HANDLE_FORKED:
+                    super().__del__()
+                    return
+            report(refused(code, "curl", "__del__"), self)
+        except (AttributeError, TypeError):
+            pass  # a constructor that failed, or an interpreter that is gone
 
     def duphandle(self) -> Self:
         """A new handle with the same options, callables and attributes."""
@@ -215,7 +218,7 @@ class Curl(
             self._copy_to(twin)
         finally:
             _leave_to(self._handle, depth)
-        attributes = attributes_of(self)
+        attributes = dict(attributes_of(self))  # as they are now, whoever changes them meanwhile
         attributes_of(twin).update({k: v for k, v in attributes.items() if k not in _OWN})
         return twin
 
@@ -252,6 +255,9 @@ class Curl(
         code = lib.easy_enter_again(self._handle)
         if code:
             self._refuse(code, "setopt")
+
+    def _refusal(self, code: int) -> Exception:
+        return refused(code, "curl")
 
     def _refuse(self, code: int, method: str) -> NoReturn:
         raise refused(code, "curl", method)

@@ -269,7 +269,7 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
                 curl._register()
             curl._joined = ref(self)
         except BaseException:
-            self._half_added(curl)
+            self._interrupted(curl)
             raise
         if curl._cache is not None:
             self._moved_in(curl)
@@ -277,14 +277,16 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
         if found < 0 or interruptions:
             self._after(0)
 
-    def _half_added(self, curl: object) -> None:
-        """It is in here as far as C is concerned, or it is not."""
+    def _interrupted(self, curl: object) -> None:
+        """While it was added or removed: it is in here if it is as far as C is concerned."""
         if isinstance(curl, Curl):
             if curl._handle.joined == self._handle:
                 curl._register()
                 curl._joined = ref(self)
             else:
                 self._easies.pop(curl._handle.id, None)
+                if curl._multi is self:
+                    curl._joined = None
 
     def _not_added(self, curl: Curl, code: int) -> None:
         """C has refused it: why, unless an interrupt has kept Python from noting that C has it already."""
@@ -300,31 +302,36 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
     def remove_handle(self, curl: Curl) -> None:
         """Take a handle out."""
         found = _NO_NUMBER
-        if isinstance(curl, Curl):
-            found = _let_go(self._handle, curl._handle)
-        if found < _REFUSED:
-            self._check_handle(curl, "remove_handle")
-            if curl.closed:
+        try:
+            if isinstance(curl, Curl):
+                found = _let_go(self._handle, curl._handle)
+            if found < _REFUSED and not self._not_removed(curl, found - _NO_NUMBER):
                 return
-            if curl._multi is not self:
-                raise error("curl object not on this multi-stack")
-            if not curl._handle.joined:
-                self._forget(curl)
-            code = found - _NO_NUMBER
-            if code != lib.CURLM_BAD_EASY_HANDLE:  # out, as an interrupt has not let us note
-                self._ended(
-                    code,
-                    "remove_handle",
-                    "curl_multi_remove_handle() failed due to internal errors",
-                )
-        self._easies.pop(curl._handle.id, None)
-        curl._joined = None
+            self._easies.pop(curl._handle.id, None)
+            curl._joined = None
+        except BaseException:
+            self._interrupted(curl)
+            raise
         if curl._cause is not None:  # nobody has asked for it
             curl._cause = None
         if self._done:  # nor for that
             self._done = [result for result in self._done if result[0] is not curl]
         if found < 0 or interruptions or self._cache.released:
             self._after(0)
+
+    def _not_removed(self, curl: Curl, code: int) -> bool:
+        """C has refused it: why, unless there is nothing to remove, or only what was noted of it."""
+        self._check_handle(curl, "remove_handle")
+        if curl.closed:
+            return False
+        if curl._multi is not self:
+            raise error("curl object not on this multi-stack")
+        if not curl._handle.joined:
+            self._forget(curl)
+        if code != lib.CURLM_BAD_EASY_HANDLE:
+            problem = "curl_multi_remove_handle() failed due to internal errors"
+            self._ended(code, "remove_handle", problem)
+        return True
 
     def info_read(
         self, max_objects: int = (1 << 31) - 1
@@ -339,7 +346,11 @@ class CurlMulti(CurlMultiAttributes, MultiEngine):
             return 0, [], []
         joined = ref(self)
         easies: list[tuple[Any, Any]] = [*self._done]
-        done = [(curl, failure) for curl, failure in easies if curl._joined is joined]
+        done = [
+            (curl, failure)
+            for curl, failure in easies
+            if curl._joined is joined or curl._multi is self
+        ]
         now, self._done = done[:max_objects], done[max_objects:]
         failed = []
         for curl, failure in now:
