@@ -139,7 +139,8 @@ class OptionMethods(Engine):
         if option.kind == NUMBER:
             return note.number
         if option.kind != LIST:
-            return self._values and self._values.get(option)
+            values = self._values  # which a reset in another thread may have emptied already
+            return values.get(option) if values else None
         items = []
         item = lib.easy_list(self._handle, option.id)
         while item:
@@ -159,7 +160,7 @@ class OptionMethods(Engine):
 
     def _for_twin(self, option: Option, value: Any) -> Any:
         """Of a body, a copy: as with libcurl's own, nothing that becomes of the original changes it."""
-        if option.id != lib.CURLOPT_MIMEPOST:
+        if option.id != lib.CURLOPT_MIMEPOST or value is None:
             return value
         from libcurl.pycurl.mime import copied
 
