@@ -208,7 +208,6 @@ void easy_end(easy *e)
 {
   e->inside.thread = NULL; /* nobody can be inside, whatever has kept Python from leaving */
   e->inside.depth = 0;
-  e->inside.shown = 0;
   e->performing = 0;
   e->stopped = 1;
   easy_close(e);

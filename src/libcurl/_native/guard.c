@@ -185,11 +185,7 @@ void easy_leave(easy *e)
 }
 
 /* How deep this thread is inside. */
-int easy_depth(easy *e)
-{
-  guard_shown(&e->inside);
-  return guard_elsewhere(&e->inside) ? 0 : e->inside.depth;
-}
+int easy_depth(easy *e) { return guard_elsewhere(&e->inside) ? 0 : e->inside.depth; }
 
 /* Leave, if this thread has entered since: an interrupt can come before Python has heard that it has. */
 void easy_leave_to(easy *e, int depth)

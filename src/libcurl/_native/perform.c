@@ -268,9 +268,9 @@ int easy_stream_on(easy *e, int milliseconds)
 
 /* A transfer whose body Python wants: HANDLE_RUNNING means easy_fetch_on, as with easy_perform. One that has
  * succeeded is not over before easy_fetched: the body is this transfer's, whatever other threads do, or a
- * signal handler before Python has looked at it. The answer is
- * the size of a body at e->first, where there is nothing else to do than to look there; else NO_SIZE and
- * the answer of easy_perform. The body of a classic handle is collected for this once. */
+ * signal handler before Python has looked at it. The answer is the size of a body at e->first, where there is
+ * nothing else to do than to look there; else NO_SIZE and the answer of easy_perform. The body of a classic
+ * handle is collected for this once. */
 int64_t easy_fetch(easy *e)
 {
   int code = start(e, e->classic, BUFFERS_LARGE);
